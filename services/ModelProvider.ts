@@ -173,6 +173,8 @@ export class ModelProvider extends Context.Service<
   {
     /** The provider's name, as it stands in errors, spans and `meta`. */
     readonly name: string
+    /** The JSON-Schema dialect of its native mode, where it has one. */
+    readonly dialect?: "openai" | "anthropic" | undefined
     /** Runs one request. Cold: each run of the stream is one physical request. */
     readonly stream: (request: ModelRequest) => Stream.Stream<ModelEvent, ModelError>
   }

@@ -1,0 +1,158 @@
+/**
+ * What an agent's request gives: one response with many readers. It is lazy (nothing is sent before the first read),
+ * sends at most one request per attempt however many readers there are, and gives every reader, early or late, the
+ * whole sequence from the start. It belongs to a Scope: when that closes, the request is aborted.
+ *
+ * A reader that ends early (`Stream.take`) ends only itself. Interrupting the last reader aborts the request; reads
+ * after that fail with `ResponseAborted`. Reading never changes what `data` returns.
+ */
+import type * as Effect from "effect/Effect"
+import type * as Stream from "effect/Stream"
+import type { FinishReason, ModelEvent, Usage } from "../../services/ModelProvider.ts"
+import type { Finding } from "../output/Finding.ts"
+import type * as Output from "../output/Output.ts"
+import type { InstantEvent, Status } from "../parse/InstantEvent.ts"
+import type { OriginalNotKept } from "./ResponseError.ts"
+
+/**
+ * A piece of text, or the news that all pieces so far are void because another attempt begins. Two attempts are never
+ * glued together.
+ *
+ * @category models
+ */
+export type Delta =
+  | { readonly _tag: "TextDelta"; readonly text: string }
+  | { readonly _tag: "Restarted"; readonly attempt: number; readonly reason: string }
+
+/**
+ * One attempt, as it ended.
+ *
+ * @category models
+ */
+export interface Attempt {
+  /** 1 for the first. */
+  readonly attempt: number
+  /** The answer as the model wrote it. */
+  readonly text: string
+  /** The model's reasoning, where it shows it. */
+  readonly reasoning: string
+  /** The model's words where it declined to answer. */
+  readonly refusal: string
+  /** What was wrong with the answer; empty for the accepted attempt. */
+  readonly findings: ReadonlyArray<Finding>
+  /** Why the model stopped; absent where the attempt broke off. */
+  readonly finishReason: FinishReason | undefined
+  /** Tokens, as far as the provider says. */
+  readonly usage: Usage
+  /** The provider's id of the answer. */
+  readonly id: string | undefined
+  /** The model that answered, in the provider's words. */
+  readonly model: string | undefined
+  /** Milliseconds from sending to the first piece of text or reasoning. */
+  readonly timeToFirstToken: number | undefined
+  /** Milliseconds from sending to the end. */
+  readonly duration: number
+}
+
+/**
+ * Facts about a finished response.
+ *
+ * @category models
+ */
+export interface ResponseMeta {
+  /** The provider's name. */
+  readonly provider: string
+  /** The provider's id of the last attempt. */
+  readonly id: string | undefined
+  /** The model that answered. */
+  readonly model: string | undefined
+  /** Why the model stopped in the last attempt. */
+  readonly finishReason: FinishReason | undefined
+  /** Tokens of all attempts together. */
+  readonly usage: Usage
+  /** Milliseconds from the first sending to the first piece of text or reasoning. */
+  readonly timeToFirstToken: number | undefined
+  /** Milliseconds from the first sending to the end of the last attempt. */
+  readonly duration: number
+  /** Every attempt, the last one being the accepted one. */
+  readonly attempts: ReadonlyArray<Omit<Attempt, "text" | "reasoning" | "refusal">>
+  /** Whether the provider's own JSON-Schema mode was used; a text says why it was asked for and not used. */
+  readonly native: boolean | string
+}
+
+/**
+ * Everything about a finished response.
+ *
+ * @category models
+ */
+export interface FullResponse<A> {
+  /** The typed value, as `data` gives it. */
+  readonly data: A
+  /** The accepted attempt's text. */
+  readonly text: string
+  /** The accepted attempt's reasoning. */
+  readonly reasoning: string
+  /** Every attempt with its text. */
+  readonly attempts: ReadonlyArray<Attempt>
+  /** Facts about the response. */
+  readonly meta: ResponseMeta
+}
+
+/**
+ * What `events` gives: the provider's events, how attempts end, and at the end the whole text and the facts.
+ *
+ * @category models
+ */
+export type ResponseEvent =
+  | Exclude<ModelEvent, { readonly _tag: "Restarted" | "Raw" }>
+  | { readonly _tag: "Done"; readonly text: string; readonly reasoning: string }
+  | { readonly _tag: "Meta"; readonly meta: ResponseMeta }
+  | Status
+
+/** The kinds of `ResponseEvent`. @category models */
+export type ResponseEventKind = ResponseEvent["_tag"]
+
+/**
+ * One response. `A` is the type of the data, `E` how it can fail, `I` the encoded value, whose paths `field` and `each`
+ * take.
+ *
+ * @category models
+ */
+export interface ModelResponse<A, E, I = unknown> {
+  /** The accepted answer's text. */
+  readonly text: Effect.Effect<string, E>
+  /** The typed value: parsed, ensured, decoded. */
+  readonly data: Effect.Effect<A, E>
+  /** The typed value with every attempt's text, reasoning and findings. */
+  readonly full: Effect.Effect<FullResponse<A>, E>
+  /** Id, model, finish reason, tokens and times. */
+  readonly meta: Effect.Effect<ResponseMeta, E>
+  /** The answer's text as it comes. */
+  readonly deltas: Stream.Stream<Delta, E>
+  /** The model's reasoning as it comes. */
+  readonly reasoning: Stream.Stream<Delta, E>
+  /** Every field as it grows and finishes, and every change of an attempt's state. */
+  readonly instant: Stream.Stream<InstantEvent, E>
+  /**
+   * The text of one field as it grows. For a field that is no string, its JSON text once it is finished. A wildcard path
+   * gives the texts of all its fields one after the other.
+   */
+  readonly field: <const P extends Output.Paths<I>>(path: P) => Stream.Stream<Delta, E>
+  /**
+   * Each finished item, decoded by its own Schema, while the model still writes. An item that does not decode is not
+   * given; the attempt it stands in is then repeated or fails. After a restart only items that differ from those already
+   * given are given again. `includeRepaired` also gives items that were cut off.
+   */
+  readonly each: <const P extends Output.Paths<I>>(
+    path: P,
+    options?: { readonly includeRepaired?: boolean | undefined }
+  ) => Stream.Stream<Output.At<A, P>, E>
+  /** The growing value, one snapshot for each batch of tokens. */
+  readonly partial: Stream.Stream<Output.DeepPartial<I>, E>
+  /** Events of the named kinds, or `"all"`. */
+  readonly events: <const K extends ResponseEventKind>(
+    kinds: "all" | ReadonlyArray<K>
+  ) => Stream.Stream<Extract<ResponseEvent, { readonly _tag: K }>, E>
+  /** The provider's frames as it sent them; only where the agent has `keepOriginal`. */
+  readonly original: Stream.Stream<unknown, E | OriginalNotKept>
+}

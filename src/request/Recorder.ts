@@ -1,0 +1,166 @@
+/**
+ * Keeps the books of a response while it runs: writes what the model sends to the transcript, and knows how each
+ * attempt began and ended. Synchronous; the clock is read through the function that it is given.
+ */
+import type { ModelEvent, Usage } from "../../services/ModelProvider.ts"
+import type { Finding } from "../output/Finding.ts"
+import type { Status } from "../parse/InstantEvent.ts"
+import type { Attempt, FullResponse, ResponseMeta } from "./ModelResponse.ts"
+import type { Transcript } from "./Transcript.ts"
+
+const add = (a: number | undefined, b: number | undefined) => (a === undefined ? b : b === undefined ? a : a + b)
+
+const addUsage = (a: Usage, b: Usage): Usage => ({
+  inputTokens: add(a.inputTokens, b.inputTokens),
+  cachedInputTokens: add(a.cachedInputTokens, b.cachedInputTokens),
+  cacheWriteInputTokens: add(a.cacheWriteInputTokens, b.cacheWriteInputTokens),
+  outputTokens: add(a.outputTokens, b.outputTokens),
+  reasoningTokens: add(a.reasoningTokens, b.reasoningTokens)
+})
+
+/**
+ * The books of one response whose data are an `A`.
+ *
+ * @category models
+ */
+export class Recorder<A> {
+  /** The number of the attempt under way or last; 0 before the first. */
+  attempt = 0
+  /** The whole, once it is complete; set before the transcript says so. */
+  full: FullResponse<A> | undefined
+  private readonly ended: Array<Attempt> = []
+  private startedAt = 0
+  private beganAt = 0
+  private position: ReturnType<Transcript["position"]>
+  private usage: Usage = {}
+  private refusal = ""
+  private finishReason: Attempt["finishReason"]
+  private id: string | undefined
+  private model: string | undefined
+  private firstTokenAt: number | undefined
+  private readonly transcript: Transcript
+  private readonly now: () => number
+
+  /** `now` gives monotonic milliseconds. */
+  constructor(transcript: Transcript, now: () => number) {
+    this.transcript = transcript
+    this.now = now
+    this.position = transcript.position()
+  }
+
+  /** Begins the next attempt. */
+  begin(): void {
+    this.attempt++
+    this.beganAt = this.now()
+    if (this.attempt === 1) this.startedAt = this.beganAt
+    this.position = this.transcript.position()
+    this.usage = {}
+    this.refusal = ""
+    this.finishReason = undefined
+    this.id = undefined
+    this.model = undefined
+    this.firstTokenAt = undefined
+    this.transcript.mark({ _tag: "Begun", attempt: this.attempt })
+  }
+
+  /** Takes in what came with one network read. A provider that replays ends one attempt and begins the next. */
+  readonly receiveAll = (events: ReadonlyArray<ModelEvent>): void => {
+    for (const event of events) this.receive(event)
+    this.transcript.flush()
+  }
+
+  /** The attempt under way as it stands, with what was wrong with it. */
+  current(findings: ReadonlyArray<Finding>): Attempt {
+    return {
+      attempt: this.attempt,
+      text: this.transcript.textSince(this.position.text),
+      reasoning: this.transcript.reasoningSince(this.position.reasoning),
+      refusal: this.refusal,
+      findings,
+      finishReason: this.finishReason,
+      usage: this.usage,
+      id: this.id,
+      model: this.model,
+      timeToFirstToken: this.firstTokenAt === undefined ? undefined : this.firstTokenAt - this.beganAt,
+      duration: this.now() - this.beganAt
+    }
+  }
+
+  /** Ends the attempt; another follows. */
+  restart(attempt: Attempt, reason: string): void {
+    this.ended.push(attempt)
+    this.status("failed", reason, true)
+  }
+
+  /** Ends the attempt and the response without success. Gives every attempt. */
+  fail(attempt: Attempt | undefined, reason: string): ReadonlyArray<Attempt> {
+    if (attempt !== undefined) this.ended.push(attempt)
+    this.status("failed", reason, false)
+    return this.ended
+  }
+
+  /** Ends the attempt and the response with its data. */
+  succeed(attempt: Attempt, data: A, facts: Pick<ResponseMeta, "provider" | "native">): FullResponse<A> {
+    this.ended.push(attempt)
+    const { finishReason, id, model, reasoning, text } = attempt
+    const meta: ResponseMeta = {
+      ...facts,
+      id,
+      model,
+      finishReason,
+      usage: this.ended.map((one) => one.usage).reduce(addUsage),
+      timeToFirstToken: this.ended[0]?.timeToFirstToken,
+      duration: this.now() - this.startedAt,
+      attempts: this.ended.map(({ text: _text, reasoning: _reasoning, refusal: _refusal, ...rest }) => rest)
+    }
+    this.full = { data, text, reasoning, attempts: [...this.ended], meta }
+    this.status("completed", undefined, false)
+    return this.full
+  }
+
+  private receive(event: ModelEvent): void {
+    switch (event._tag) {
+      case "Text":
+        this.firstTokenAt ??= this.now()
+        return this.transcript.text(event.text)
+      case "Reasoning":
+        this.firstTokenAt ??= this.now()
+        if (event.signature === undefined && event.redacted === undefined) return this.transcript.reasoning(event.text)
+        break
+      case "Restarted":
+        this.restart(this.current([]), event.reason)
+        return this.begin()
+      case "Usage":
+        this.usage = event.usage
+        break
+      case "Finish":
+        this.finishReason = event.reason
+        break
+      case "Refusal":
+        this.refusal += event.text
+        break
+      case "Info":
+        this.id = event.id ?? this.id
+        this.model = event.model ?? this.model
+        break
+    }
+    this.transcript.mark(event)
+  }
+
+  private status(state: Status["state"], reason: string | undefined, retry: boolean): void {
+    this.transcript.mark({
+      _tag: "Status",
+      path: "$status",
+      attempt: this.attempt,
+      state,
+      retry,
+      nextAttempt: retry ? this.attempt + 1 : undefined,
+      reason
+    })
+  }
+
+  /** Says that the response was cancelled, where an attempt was under way. */
+  cancel(): void {
+    if (this.attempt > 0) this.status("cancelled", undefined, false)
+  }
+}
