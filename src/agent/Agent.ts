@@ -1,0 +1,415 @@
+/**
+ * An agent: an immutable value that says what to ask a model and what to get back. It holds prompt slots, an output
+ * contract and a few settings; every combinator gives a new agent. Nothing happens before `run` or `respond`.
+ *
+ * The type parameters: `A` is what a run gives, `E` how it can fail besides `AgentError`, `R` what it needs (the
+ * `ModelProvider`, unless the agent brings its own), `I` the encoded value, whose paths the readers of a response take.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import type { Prompt, Tool } from "../../services/Ai.ts"
+import { type ModelOptions, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
+import * as Contract from "../output/Contract.ts"
+import * as Output from "../output/Output.ts"
+import type { OutputPathError } from "../output/OutputError.ts"
+import type { PathStyle } from "../parse/Path.ts"
+import type { PromptError } from "../prompt/PromptError.ts"
+import * as Render from "../prompt/Render.ts"
+import * as Slots from "../prompt/Slots.ts"
+import type { PlanError } from "../request/Attempts.ts"
+import type { ModelResponse } from "../request/ModelResponse.ts"
+import * as Response from "../request/Response.ts"
+import type { ResponseAborted } from "../request/ResponseError.ts"
+
+/**
+ * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered.
+ *
+ * @category errors
+ */
+export type AgentError = PlanError | OutputPathError
+
+/**
+ * Settings of an agent besides its prompt slots and its output.
+ *
+ * @category models
+ */
+export interface Settings {
+  /** A name for logs, spans and errors. */
+  readonly name?: string | undefined
+  /** Name of a model in the provider's pool. Default: the provider's own. */
+  readonly model?: string | undefined
+  /** Sampling options; those set later win, key by key. */
+  readonly options?: ModelOptions | undefined
+  /** Require the whole shape of the output and nothing else. Default false. */
+  readonly ensureAllKeys?: boolean | undefined
+  /** How many corrections may follow the first attempt. Default 3. */
+  readonly maxRetries?: number | undefined
+  /** Also use the provider's own JSON-Schema mode, where it has one that can express the Schema. Default false. */
+  readonly native?: boolean | undefined
+  /** Keep the provider's frames for `response.original`. Default false. */
+  readonly keepOriginal?: boolean | undefined
+  /** How paths of instant events are printed. Default `dot`. */
+  readonly pathStyle?: PathStyle | undefined
+  /** Bring the history into the role order that every vendor takes. Default true. */
+  readonly strictRoles?: boolean | undefined
+}
+
+/**
+ * All that an agent can be made of.
+ *
+ * @category models
+ */
+export interface Config extends Slots.Slots, Settings {
+  /** What the answer has to look like: a Schema, a Standard Schema or a shorthand. Absent: free text. */
+  readonly output?: Output.Source | undefined
+  /** Paths that must be there, besides those that the Schema marks. An empty list takes the Schema's marks away. */
+  readonly ensureKeys?: ReadonlyArray<string> | undefined
+  /** When the corrections are spent: fail, or give the latest value with its ensured leaves optional. Default `fail`. */
+  readonly onExhausted?: "fail" | "return" | undefined
+}
+
+const TypeId = "~effigent/Agent"
+
+/**
+ * An agent.
+ *
+ * @category models
+ */
+export interface Agent<out A, out E = never, out R = ModelProvider, out I = unknown> extends Pipeable {
+  readonly [TypeId]: () => readonly [A, E, R, I]
+  /** What it is made of. */
+  readonly config: Config
+}
+
+// The agent's own representation: `provider` is where its model comes from. The type parameters are phantoms.
+class Impl<A, E, R, I> implements Agent<A, E, R, I> {
+  declare readonly [TypeId]: () => readonly [A, E, R, I]
+  readonly config: Config
+  readonly provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>
+
+  constructor(config: Config, provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>) {
+    this.config = config
+    this.provider = provider
+  }
+
+  pipe() {
+    return pipeArguments(this, arguments)
+  }
+}
+
+// Agents are made in this file only, so that every Agent is an Impl.
+const reveal = <A, E, R, I>(self: Agent<A, E, R, I>) => self as Impl<A, E, R, I>
+
+/** What an output source makes of an agent. @category models */
+export type Of<S extends Output.Source, X extends "fail" | "return" = "fail"> = Agent<
+  X extends "return" ? Output.Partial<Output.TypeOf<S>> : Output.TypeOf<S>,
+  never,
+  ModelProvider | Output.ServicesOf<S>,
+  Output.EncodedOf<S>
+>
+
+/**
+ * Makes an agent.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Schema } from "effect"
+ * import { Agent, Output } from "effigent"
+ * import { ScriptedModel } from "effigent/testing"
+ *
+ * const Ticket = Schema.Struct({
+ *   title: Output.ensure(Schema.String, "One line"),
+ *   urgent: Schema.Boolean
+ * })
+ * const triage = Agent.make({ name: "triage", instruct: "Triage the letter.", output: Ticket })
+ *
+ * const ticket = triage.pipe(Agent.input("The printer is on fire!"), Agent.run)
+ *
+ * const model = ScriptedModel.layer([ScriptedModel.json({ title: "Printer on fire", urgent: true })])
+ * console.log(await Effect.runPromise(ticket.pipe(Effect.provide(model)))) // => { title: 'Printer on fire', urgent: true }
+ * ```
+ *
+ * @category constructors
+ */
+export const make: {
+  <const S extends Output.Source, const X extends "fail" | "return" = "fail">(
+    config: Omit<Config, "output" | "ensureKeys" | "onExhausted"> & {
+      readonly output: S
+      readonly ensureKeys?: ReadonlyArray<Output.Paths<Output.EncodedOf<S>>> | undefined
+      readonly onExhausted?: X | undefined
+    }
+  ): Of<S, X>
+  (config: Omit<Config, "output" | "ensureKeys" | "onExhausted">): Agent<string, never, ModelProvider, string>
+  // The overloads say of a config what Config says, with typed paths.
+} = (config: object): Agent<never, never, ModelProvider, never> => new Impl(config as Config, ModelProvider)
+
+type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
+
+const update = <A, E, R, I>(self: Agent<A, E, R, I>, change: Config): Agent<A, E, R, I> =>
+  new Impl({ ...self.config, ...change }, reveal(self).provider)
+
+const slotsOf = (config: Config): Slots.Slots => ({
+  system: config.system,
+  developer: config.developer,
+  info: config.info,
+  instruct: config.instruct,
+  examples: config.examples,
+  input: config.input,
+  history: config.history,
+  custom: config.custom
+})
+
+/**
+ * Lays prompt slots over those that the agent has: objects merge, lists are joined (new items first), texts are
+ * replaced, history is appended.
+ *
+ * @category combinators
+ */
+export const slots: {
+  (slots: Slots.Slots): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, slots: Slots.Slots): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, next: Slots.Slots) =>
+  update(self, Slots.merge(slotsOf(self.config), next))
+)
+
+/** Sets what this request is about: a text, or any value that has a JSON form. @category combinators */
+export const input: {
+  (input: unknown): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, input: unknown): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, value: unknown) => update(self, { input: value }))
+
+/** Adds to what the model should know. @category combinators */
+export const info: {
+  (info: unknown): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, info: unknown): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, value: unknown) => slots(self, { info: value }))
+
+/** Sets what the model should do; a list is put in front of the agent's list. @category combinators */
+export const instruct: {
+  (instruct: unknown): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, instruct: unknown): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, value: unknown) => slots(self, { instruct: value }))
+
+/** Adds examples of good answers. @category combinators */
+export const examples: {
+  (examples: unknown): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, examples: unknown): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, value: unknown) => slots(self, { examples: value }))
+
+/** Sets who the model is. @category combinators */
+export const system: {
+  (system: unknown): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, system: unknown): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, value: unknown) => slots(self, { system: value }))
+
+/** Sets the application's rules. @category combinators */
+export const developer: {
+  (developer: unknown): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, developer: unknown): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, value: unknown) => slots(self, { developer: value }))
+
+/** Appends messages to the conversation so far. @category combinators */
+export const history: {
+  (messages: ReadonlyArray<Prompt.MessageEncoded>): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, messages: ReadonlyArray<Prompt.MessageEncoded>): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, messages: ReadonlyArray<Prompt.MessageEncoded>) =>
+  slots(self, { history: messages })
+)
+
+/** Sets sampling options; those that the agent has stay, unless named here. @category combinators */
+export const options: {
+  (options: ModelOptions): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, options: ModelOptions): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, next: ModelOptions) => {
+  const before = self.config.options
+  const provider = before?.provider === undefined ? next.provider : { ...before.provider, ...next.provider }
+  return update(self, { options: { ...before, ...next, ...(provider === undefined ? {} : { provider }) } })
+})
+
+/** Changes settings. @category combinators */
+export const settings: {
+  (settings: Settings): Same
+  <A, E, R, I>(self: Agent<A, E, R, I>, settings: Settings): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, next: Settings) => {
+  const { options: sampling, ...rest } = next
+  return sampling === undefined ? update(self, rest) : options(update(self, rest), sampling)
+})
+
+/**
+ * Sets what the answer has to look like. Ensure keys of the agent, which spoke of another shape, are dropped.
+ *
+ * @category combinators
+ */
+export const output: {
+  <const S extends Output.Source>(
+    output: S
+  ): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>
+  <A, E, R, I, const S extends Output.Source>(
+    self: Agent<A, E, R, I>,
+    output: S
+  ): Agent<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>
+} = dual(2, <A, E, R, I, S extends Output.Source>(self: Agent<A, E, R, I>, source: S) => {
+  const { ensureKeys: _keys, onExhausted: _exhausted, ...rest } = self.config
+  return new Impl<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>(
+    { ...rest, output: source },
+    reveal(self).provider
+  )
+})
+
+/**
+ * Names paths that must be there, besides those that the Schema marks: `Agent.ensureKeys(["resources[*].url"])`. An
+ * empty list takes the Schema's marks away.
+ *
+ * @category combinators
+ */
+export const ensureKeys: {
+  <I, const P extends Output.Paths<I>>(paths: ReadonlyArray<P>): <A, E, R>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
+  <A, E, R, I>(self: Agent<A, E, R, I>, paths: ReadonlyArray<Output.Paths<I>>): Agent<A, E, R, I>
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, paths: ReadonlyArray<Output.Paths<I>>) =>
+  update(self, { ensureKeys: paths })
+)
+
+/**
+ * When the corrections are spent, gives the latest value with its ensured leaves optional instead of failing. Any other
+ * violation of the Schema still fails.
+ *
+ * @category combinators
+ */
+export const returnPartial = <A, E, R, I>(self: Agent<A, E, R, I>): Agent<Output.Partial<A>, E, R, I> =>
+  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider)
+
+/**
+ * Binds the agent to a model of its own: `ModelProvider` leaves its requirements, so that one program can use several.
+ * The layer is built in the Scope of each response, once in a program where it is memoised.
+ *
+ * @category combinators
+ */
+export const provideModel: {
+  <E2, R2>(
+    layer: Layer.Layer<ModelProvider, E2, R2>
+  ): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, Exclude<R, ModelProvider> | R2, I>
+  <A, E, R, I, E2, R2>(
+    self: Agent<A, E, R, I>,
+    layer: Layer.Layer<ModelProvider, E2, R2>
+  ): Agent<A, E | E2, Exclude<R, ModelProvider> | R2, I>
+} = dual(
+  2,
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, layer: Layer.Layer<ModelProvider, E2, R2>) =>
+    new Impl<A, E | E2, Exclude<R, ModelProvider> | R2, I>(
+      self.config,
+      Effect.map(Layer.build(layer), (context) => Context.get(context, ModelProvider))
+    )
+)
+
+// What the config's output source decodes to is the agent's A by the types of `make`, `output` and `returnPartial`.
+const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
+  const { ensureAllKeys, ensureKeys: keys, output: source } = self.config
+  const compiled = source === undefined ? Contract.text : Contract.compile(Output.toSchema(source))
+  const keyed =
+    keys === undefined && ensureAllKeys !== true
+      ? Result.succeed(compiled)
+      : Contract.withKeys(compiled, { ensureKeys: keys, ensureAllKeys })
+  return keyed as Result.Result<Contract.Contract<A, R>, OutputPathError>
+}
+
+// With `onExhausted: "return"` the agent's A is the partial type, by the types of `make` and `returnPartial`.
+const salvageOf = <A, R>(config: Config, contract: Contract.Contract<A, R>) =>
+  config.onExhausted === "return"
+    ? (value: unknown) => Contract.salvage(contract, value) as Effect.Effect<A, unknown, R>
+    : undefined
+
+const noTools: ReadonlyArray<Tool.Any> = []
+
+const requestOf = <A, R>(
+  config: Config,
+  contract: Contract.Contract<A, R>,
+  native: boolean,
+  attempt: number,
+  correction: string | undefined
+): Result.Result<ModelRequest, PromptError> =>
+  Result.map(
+    Render.render(slotsOf(config), {
+      requirement: contract.promptText,
+      correction,
+      strictRoles: config.strictRoles
+    }),
+    (prompt) => ({
+      ...(config.model === undefined ? {} : { model: config.model }),
+      prompt,
+      tools: noTools,
+      output: { ...contract.request, native },
+      options: config.options ?? {},
+      includeRaw: config.keepOriginal === true,
+      attempt
+    })
+  )
+
+// Whether the provider's JSON-Schema mode is used; where it was asked for and cannot be, why.
+const nativeOf = <A, R>(
+  config: Config,
+  contract: Contract.Contract<A, R>,
+  provider: ModelProvider["Service"]
+): boolean | string => {
+  if (config.native !== true) return false
+  if (provider.dialect === undefined) return `the provider "${provider.name}" has no JSON-Schema mode`
+  return contract.native[provider.dialect] ?? true
+}
+
+/**
+ * The request that the first attempt would send, without sending it.
+ *
+ * @category running
+ */
+export const preview = <A, E, R, I>(
+  self: Agent<A, E, R, I>
+): Effect.Effect<ModelRequest, PromptError | OutputPathError> =>
+  Effect.fromResult(
+    Result.flatMap(contractOf(self), (contract) =>
+      requestOf(self.config, contract, self.config.native === true, 1, undefined)
+    )
+  )
+
+/**
+ * A lazy response in the current Scope: nothing is sent before it is read. Fails at once where the prompt cannot be
+ * rendered or an ensure key names a path that the Schema lacks.
+ *
+ * @category running
+ */
+export const respond = Effect.fnUntraced(function* <A, E, R, I>(
+  self: Agent<A, E, R, I>
+): Effect.fn.Return<ModelResponse<A, AgentError | ResponseAborted, I>, E | AgentError, R | Scope.Scope> {
+  const config = self.config
+  const contract = yield* Effect.fromResult(contractOf(self))
+  const provider = yield* reveal(self).provider
+  const native = nativeOf(config, contract, provider)
+  const request = (attempt: number, correction: string | undefined) =>
+    requestOf(config, contract, native === true, attempt, correction)
+  yield* Effect.fromResult(request(1, undefined))
+  const plan = {
+    provider,
+    contract,
+    request,
+    maxRetries: config.maxRetries ?? 3,
+    salvage: salvageOf(config, contract),
+    native
+  }
+  return yield* Response.make<A, R, I>(plan, config)
+})
+
+/**
+ * Asks the model and gives the typed answer.
+ *
+ * @category running
+ */
+export const run = <A, E, R, I>(self: Agent<A, E, R, I>): Effect.Effect<A, E | AgentError, Exclude<R, Scope.Scope>> =>
+  Effect.scoped(
+    Effect.flatMap(respond(self), (response) =>
+      // Nobody but this Effect reads the response or closes its Scope.
+      Effect.catchTag(response.data, "ResponseAborted", Effect.die)
+    )
+  )

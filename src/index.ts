@@ -1,0 +1,28 @@
+/** The main entry: agents, output contracts, and what a response gives. Depends on `effect` alone. */
+
+/** Agents: immutable values that say what to ask a model and what to get back. @category modules */
+export * as Agent from "./agent/Agent.ts"
+
+/** Deltas as plain text. @category modules */
+export * as Deltas from "./request/Deltas.ts"
+
+/** For programs without Effect: Promises and async iterables. @category modules */
+export * as Effigent from "./Effigent.ts"
+
+/** Output contracts: Schema as prompt, with ensure. @category modules */
+export * as Output from "./output/Output.ts"
+
+export type { AgentError } from "./agent/Agent.ts"
+export { OutputError, OutputPathError } from "./output/OutputError.ts"
+export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
+export { PromptError } from "./prompt/PromptError.ts"
+export type {
+  Attempt,
+  Delta,
+  FullResponse,
+  ModelResponse,
+  ResponseEvent,
+  ResponseEventKind,
+  ResponseMeta
+} from "./request/ModelResponse.ts"
+export { OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"
