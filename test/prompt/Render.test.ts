@@ -202,7 +202,10 @@ describe("slots", () => {
   })
 
   it("SP-08 keeps what the later layer leaves undefined", () => {
-    assert.deepStrictEqual(Slots.merge({ instruct: "old" }, { instruct: undefined, input: 0 }), { instruct: "old", input: 0 })
+    assert.deepStrictEqual(Slots.merge({ instruct: "old" }, { instruct: undefined, input: 0 }), {
+      instruct: "old",
+      input: 0
+    })
   })
 
   it("SP-13 appends history, identical messages included", () => {
