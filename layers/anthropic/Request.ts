@@ -1,0 +1,58 @@
+/** From a `ModelRequest` to the body of a messages request. */
+import type Anthropic from "@anthropic-ai/sdk"
+import * as Result from "effect/Result"
+import { Tool } from "../../services/Ai.ts"
+import type { ModelRequest } from "../../services/ModelProvider.ts"
+import * as ToolSchema from "../../src/wire/ToolSchema.ts"
+import * as Messages from "./Messages.ts"
+
+// The newest models take no sampling options and the SDK's types list none; older models and other servers do.
+type Body = Anthropic.MessageCreateParamsStreaming & { temperature?: number; top_p?: number }
+
+/**
+ * The body of a request; `maxTokens` is the limit where the request sets none. Fails with what cannot be sent. The
+ * protocol has no seed.
+ *
+ * @category rendering
+ */
+export const body = (request: ModelRequest, model: string, maxTokens: number): Result.Result<Body, string> => {
+  const conversation = Messages.fromPrompt(request.prompt)
+  if (Result.isFailure(conversation)) return Result.fail(conversation.failure)
+  const { options, output } = request
+  const { messages, system } = conversation.success
+  const body: Body = { model, max_tokens: options.maxTokens ?? maxTokens, messages, stream: true }
+  if (system.length > 0) body.system = system
+  if (request.tools.length > 0) {
+    const tools: Array<Anthropic.Tool> = []
+    for (const tool of request.tools) {
+      if (Tool.isProviderDefined(tool)) return Result.fail(`the provider-defined tool ${tool.name} cannot be sent`)
+      tools.push(customTool(tool))
+    }
+    body.tools = tools
+    body.tool_choice = toolChoice(request.toolChoice ?? "auto")
+  }
+  if (output.native && output.format === "json" && output.strict.anthropic !== undefined) {
+    body.output_config = { format: { type: "json_schema", schema: output.strict.anthropic } }
+  }
+  if (options.temperature !== undefined) body.temperature = options.temperature
+  if (options.topP !== undefined) body.top_p = options.topP
+  if (options.stop !== undefined && options.stop.length > 0) body.stop_sequences = [...options.stop]
+  return Result.succeed(Object.assign(body, options.provider))
+}
+
+const toolChoice = (choice: NonNullable<ModelRequest["toolChoice"]>): Anthropic.ToolChoice =>
+  typeof choice !== "string"
+    ? { type: "tool", name: choice.tool }
+    : choice === "required"
+      ? { type: "any" }
+      : { type: choice }
+
+const customTool = (tool: Tool.Any): Anthropic.Tool => {
+  const description = Tool.getDescription(tool)
+  return {
+    name: tool.name,
+    ...(description === undefined ? {} : { description }),
+    input_schema: { ...ToolSchema.parameters(tool), type: "object" },
+    ...(Tool.getStrictMode(tool) === true ? { strict: true } : {})
+  }
+}

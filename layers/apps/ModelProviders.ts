@@ -1,0 +1,106 @@
+/**
+ * Picks a model from the environment, as `npm start` does. The SDK of the chosen provider is loaded only when it is
+ * chosen, so that a program needs none that it does not use.
+ *
+ * | set | model |
+ * |---|---|
+ * | `OPENAI_API_KEY` or `OPENAI_BASE_URL` | OpenAI, or any endpoint that speaks its chat completions (Ollama, vLLM, ...) |
+ * | `ANTHROPIC_API_KEY` | Anthropic |
+ * | neither | the offline model |
+ *
+ * `EFFIGENT_MODEL` names the model.
+ */
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import type { ModelProvider } from "../../services/ModelProvider.ts"
+
+/**
+ * A model that was picked.
+ *
+ * @category models
+ */
+export interface Choice {
+  /** One line for people: which model, and why. */
+  readonly description: string
+  /** The model. */
+  readonly layer: Layer.Layer<ModelProvider, Config.ConfigError>
+}
+
+// An empty variable counts as unset: shells and CI systems leave such behind.
+const variable = (name: string) =>
+  Config.String(name).pipe(Config.option, Config.map(Option.filter((value) => value.trim() !== "")))
+
+const variables = Config.all({
+  openaiKey: variable("OPENAI_API_KEY"),
+  openaiUrl: variable("OPENAI_BASE_URL"),
+  anthropicKey: variable("ANTHROPIC_API_KEY"),
+  anthropicUrl: variable("ANTHROPIC_BASE_URL"),
+  model: variable("EFFIGENT_MODEL")
+})
+
+/** The models that are asked where `EFFIGENT_MODEL` names none. @category constants */
+export const defaultModels = { openai: "gpt-4.1-mini", anthropic: "claude-sonnet-4-5" } as const
+
+const redacted = Option.match({
+  onNone: () => ({}),
+  onSome: (key: string) => ({ apiKey: Redacted.make(key) })
+})
+
+const url = Option.match({ onNone: () => ({}), onSome: (baseUrl: string) => ({ baseUrl }) })
+
+/**
+ * Picks a model by the table above. `tokensPerSecond` is the pace of the offline model; default: as fast as it can.
+ *
+ * @category constructors
+ */
+export const choose = (options: { readonly tokensPerSecond?: number | undefined } = {}) =>
+  Effect.map(variables, (env): Choice => {
+    if (Option.isSome(env.openaiKey) || Option.isSome(env.openaiUrl)) {
+      const model = Option.getOrElse(env.model, () => defaultModels.openai)
+      const where = Option.getOrElse(env.openaiUrl, () => "the OpenAI API")
+      return {
+        description: `Model: ${model} at ${where}`,
+        layer: Layer.unwrap(
+          Effect.map(
+            Effect.promise(() => import("../openai/OpenAICompatible.ts")),
+            (OpenAICompatible) => OpenAICompatible.layer({ model, ...redacted(env.openaiKey), ...url(env.openaiUrl) })
+          )
+        )
+      }
+    }
+    if (Option.isSome(env.anthropicKey)) {
+      const model = Option.getOrElse(env.model, () => defaultModels.anthropic)
+      return {
+        description: `Model: ${model} at ${Option.getOrElse(env.anthropicUrl, () => "the Anthropic API")}`,
+        layer: Layer.unwrap(
+          Effect.map(
+            Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
+            (AnthropicCompatible) =>
+              AnthropicCompatible.layer({ model, ...redacted(env.anthropicKey), ...url(env.anthropicUrl) })
+          )
+        )
+      }
+    }
+    return {
+      description:
+        "Model: offline, built in (no key is set; set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY to ask a real one)",
+      layer: Layer.unwrap(
+        Effect.map(
+          Effect.promise(() => import("../offline/OfflineModel.ts")),
+          (OfflineModel) => OfflineModel.layerWith({ tokensPerSecond: options.tokensPerSecond })
+        )
+      )
+    }
+  })
+
+/**
+ * The model that the environment names, by the table above.
+ *
+ * @category layers
+ */
+export const fromEnv: Layer.Layer<ModelProvider, Config.ConfigError> = Layer.unwrap(
+  Effect.map(choose(), (choice) => choice.layer)
+)

@@ -1,0 +1,74 @@
+/**
+ * Turns the events of a streaming answer into terminal text. On a terminal, texts appear as they are written; piped,
+ * every field is one plain line once it is finished. Either way text is only ever appended, so that nothing flickers
+ * and a log stays a log.
+ */
+import type { Field, InstantEvent } from "../../../src/parse/InstantEvent.ts"
+
+/**
+ * How progress is shown.
+ *
+ * @category models
+ */
+export interface Options {
+  /** Whether a person watches on a terminal: live texts and colours. */
+  readonly live: boolean
+}
+
+const escape = String.fromCharCode(27)
+const paint = (code: number, text: string) => `${escape}[${code}m${text}${escape}[0m`
+
+// A model may write control characters; on a terminal they could move the cursor or worse.
+const clean = (text: string) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+
+const isContainer = (value: unknown) => typeof value === "object" && value !== null
+
+/**
+ * Makes a function that gives the text to print for each event.
+ *
+ * @category constructors
+ */
+export const make = ({ live }: Options): ((event: InstantEvent) => string) => {
+  const dim = (text: string) => (live ? paint(2, text) : text)
+  const green = (text: string) => (live ? paint(32, text) : text)
+  const yellow = (text: string) => (live ? paint(33, text) : text)
+  // The field whose text stands at the end of the output without a line break.
+  let open: string | undefined
+  const closeLine = () => {
+    if (open === undefined) return ""
+    open = undefined
+    return "\n"
+  }
+  const label = (path: string) => dim(`${path}: `)
+
+  const field = (event: Field): string => {
+    if (event.eventType === "delta") {
+      if (!live) return ""
+      const head = open === event.path ? "" : closeLine() + label(event.path)
+      open = event.path
+      return head + clean(event.delta ?? "")
+    }
+    const mark = event.source === "repaired" ? yellow(" (cut off)") : ""
+    if (isContainer(event.value)) {
+      if (!event.wildcardPath.endsWith("]")) return ""
+      return `${closeLine()}${green(`✓ ${event.path}`)}${mark}\n`
+    }
+    if (open === event.path) return mark + closeLine()
+    return `${closeLine()}${label(event.path)}${clean(String(event.value))}${mark}\n`
+  }
+
+  return (event) => {
+    switch (event._tag) {
+      case "Field":
+        return field(event)
+      case "Reset":
+        return `${closeLine()}${yellow(`↻ ${event.path === "" ? "all fields" : event.path} again (${event.reason})`)}\n`
+      case "Status":
+        return event.state === "failed" && event.retry
+          ? `${closeLine()}${yellow(`✗ attempt ${event.attempt}: ${clean(event.reason ?? "")}`)}\n`
+          : closeLine()
+      case "ToolCall":
+        return ""
+    }
+  }
+}

@@ -1,0 +1,118 @@
+/** The program of `npm start`, apart from the process it runs in. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { inspect } from "node:util"
+import * as Agent from "../../../src/agent/Agent.ts"
+import type { ResponseMeta } from "../../../src/request/ModelResponse.ts"
+import * as ModelProviders from "../ModelProviders.ts"
+import * as Progress from "./Progress.ts"
+import { triage } from "./Ticket.ts"
+
+/** A letter that cannot be read. @category errors */
+export class LetterError extends Schema.TaggedError<LetterError>()("LetterError", {
+  /** The file, or `standard input`. */
+  source: Schema.String,
+  /** What is wrong with it. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `Cannot read the letter from ${this.source}: ${this.detail}.`
+  }
+}
+
+const sample = new URL("../../../examples/data/support-letter.txt", import.meta.url)
+
+// Slow enough on a terminal to see fields grow, fast enough for nobody to wait.
+const offlineTokensPerSecond = 240
+
+const problems: { readonly [tag: string]: string } = {
+  NotFound: "there is no such file",
+  PermissionDenied: "permission is denied"
+}
+
+const readInput = Effect.gen(function* () {
+  const stdio = yield* Stdio.Stdio
+  const fs = yield* FileSystem.FileSystem
+  const [file] = yield* stdio.args
+  const source = file === "-" ? "standard input" : (file ?? "the sample letter")
+  const bytes =
+    file === "-"
+      ? Stream.runCollect(stdio.stdin).pipe(Effect.map((chunks) => Buffer.concat(chunks)))
+      : fs.readFile(file ?? decodeURIComponent(sample.pathname))
+  const letter = yield* bytes.pipe(
+    Effect.mapError(
+      ({ reason }) => new LetterError({ source, detail: problems[reason._tag] ?? "it is no readable file" })
+    )
+  )
+  const text = new TextDecoder().decode(letter)
+  if (text.trim() === "") return yield* new LetterError({ source, detail: "it is empty" })
+  return { source, text }
+})
+
+const seconds = (millis: number) => `${(millis / 1_000).toFixed(2)} s`
+
+const summary = (meta: ResponseMeta): string =>
+  [
+    `${meta.usage.inputTokens ?? "?"} tokens in, ${meta.usage.outputTokens ?? "?"} out`,
+    meta.timeToFirstToken === undefined ? "" : `first token after ${seconds(meta.timeToFirstToken)}`,
+    `${seconds(meta.duration)} in all`,
+    `${meta.attempts.length} ${meta.attempts.length === 1 ? "attempt" : "attempts"}`,
+    meta.model ?? meta.provider
+  ]
+    .filter((part) => part !== "")
+    .join(" · ")
+
+const output = Effect.gen(function* () {
+  const stdio = yield* Stdio.Stdio
+  const live = yield* stdio.stdoutIsTerminal
+  const letter = yield* readInput
+  const choice = yield* ModelProviders.choose({ tokensPerSecond: offlineTokensPerSecond })
+  const response = yield* triage.pipe(Agent.input(letter.text), Agent.provideModel(choice.layer), Agent.respond)
+  const show = Progress.make({ live })
+  return Stream.make(`${choice.description}\nLetter: ${letter.source}\n\n`).pipe(
+    Stream.concat(Stream.map(response.instant, show)),
+    Stream.concat(
+      Stream.fromEffect(
+        Effect.map(
+          response.full,
+          ({ data, meta }) =>
+            `\n${inspect(data, { depth: null, colors: live, breakLength: 100 })}\n\n${summary(meta)}\n`
+        )
+      )
+    ),
+    Stream.filter((text) => text !== "")
+  )
+})
+
+// One clear sentence, whatever went wrong: people read it, not programs.
+const sentence = (cause: Cause.Cause<{ readonly message: string }>): string =>
+  Option.match(Cause.findErrorOption(cause), {
+    onNone: () => `Unexpected failure, please report it: ${Cause.pretty(cause)}`,
+    onSome: (error) => error.message.replaceAll(/\s+/g, " ")
+  })
+
+/**
+ * Reads the letter, asks the model, prints. Every failure ends in one sentence on standard error and fails again, so
+ * that the process ends with a non-zero exit code. A reader of the output who leaves early (`| head`) ends it quietly.
+ *
+ * @category programs
+ */
+export const program = Effect.gen(function* () {
+  const stdio = yield* Stdio.Stdio
+  const text = yield* output
+  yield* Stream.run(text, stdio.stdout()).pipe(Effect.catchTag("PlatformError", () => Effect.void))
+}).pipe(
+  Effect.scoped,
+  Effect.tapCause((cause) =>
+    Cause.hasInterruptsOnly(cause)
+      ? Effect.void
+      : Effect.flatMap(Stdio.Stdio, (stdio) =>
+          Stream.run(Stream.make(`${sentence(cause)}\n`), stdio.stderr()).pipe(Effect.ignore)
+        )
+  )
+)

@@ -1,0 +1,6 @@
+/**
+ * Models behind OpenAI's chat-completions protocol: OpenAI itself, and every server that speaks it.
+ *
+ * @category layers
+ */
+export * as OpenAICompatible from "./OpenAICompatible.ts"
