@@ -12,7 +12,7 @@ const Issue = Schema.Struct({
 const Action = Schema.Struct({
   team: Output.ensure(Schema.Literals(["support", "billing", "logistics", "engineering"]), "Who has to act"),
   task: Output.ensure(Schema.String, "What has to be done, as an instruction"),
-  due: Output.field(Schema.String, "Until when, as the letter says it")
+  due: Schema.optionalKey(Output.field(Schema.String, "Until when, as the letter says it"))
 })
 
 /** A triaged letter. @category schemas */

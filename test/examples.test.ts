@@ -1,0 +1,42 @@
+// Every example runs offline, to its end, and says what it is meant to say.
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { promisify } from "node:util"
+
+const root = new URL("../", import.meta.url).pathname
+
+const said: { readonly [file: string]: ReadonlyArray<string> } = {
+  "01-first-request.ts": ["title: 'Budget review", "attendees: [ 'Ada Lovelace'"],
+  "02-fields-as-they-stream.ts": ["finished: headline", "finished: requests[1]", "headline came in"],
+  "03-work-on-each-item.ts": ["-> billing: Refund the second charge", "dispatched 3 of 3 actions"],
+  "04-ensure-and-correct.ts": [
+    "attempt 1: ",
+    "Missing ensure key: resources[0].url",
+    "attempt 2: accepted",
+    "late reader: 1"
+  ],
+  "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
+  "06-without-effect.ts": ["Heating\n", "requests[1] = "]
+}
+
+describe("examples", () => {
+  const files = readdirSync(`${root}examples`).filter((file) => file.endsWith(".ts"))
+
+  it("all have an expectation here", () => {
+    assert.deepStrictEqual(files.toSorted(), Object.keys(said))
+  })
+
+  for (const file of files) {
+    it(`${file} runs offline`, async () => {
+      const { PATH = "", HOME = "" } = process.env
+      const { stderr, stdout } = await promisify(execFile)(
+        process.execPath,
+        ["--conditions=effigent:source", `examples/${file}`],
+        { cwd: root, env: { PATH, HOME } }
+      )
+      assert.strictEqual(stderr, "")
+      for (const text of said[file] ?? []) assert.include(stdout, text)
+    })
+  }
+})
