@@ -8,7 +8,7 @@
  */
 import type Anthropic from "@anthropic-ai/sdk"
 import * as Result from "effect/Result"
-import { Prompt } from "../../services/Ai.ts"
+import type { Prompt } from "../../services/Ai.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as Image from "../../src/wire/Image.ts"
 

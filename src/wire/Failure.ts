@@ -123,7 +123,7 @@ export class Failures {
   /** A text of the provider's in one line, without secrets: its first `max` characters, or its last ones. */
   quote(source: string, max: number, side: "start" | "end" = "start"): string {
     let clean = source
-    for (const secret of this.secrets) void clean.replaceAll(secret, "<redacted>")
+    for (const secret of this.secrets) clean = clean.replaceAll(secret, "<redacted>")
     const line = clean.replace(/\s+/g, " ").trim()
     if (line.length <= max) return line
     return side === "start" ? `${line.slice(0, max)}...` : `...${line.slice(-max)}`

@@ -1,5 +1,5 @@
 /** The four time-outs of one request to a provider, and the watch that enforces them. */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
