@@ -3,17 +3,30 @@
 /** Agents: immutable values that say what to ask a model and what to get back. @category modules */
 export * as Agent from "./agent/Agent.ts"
 
+/** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
+export * as Contract from "./output/Contract.ts"
+
+/** What goes back to the model with the next attempt. @category modules */
+export * as Correction from "./output/Correction.ts"
+
 /** Deltas as plain text. @category modules */
 export * as Deltas from "./request/Deltas.ts"
 
 /** For programs without Effect: Promises and async iterables. @category modules */
 export * as Effigent from "./Effigent.ts"
 
+/** The incremental, tolerant JSON parser by itself. @category modules */
+export * as JsonScanner from "./parse/JsonScanner.ts"
+
 /** Output contracts: Schema as prompt, with ensure. @category modules */
 export * as Output from "./output/Output.ts"
 
+/** Paths into values, and how they print. @category modules */
+export * as Path from "./parse/Path.ts"
+
 export type { AgentError } from "./agent/Agent.ts"
-export { OutputError, OutputPathError } from "./output/OutputError.ts"
+export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
+export type { Finding } from "./output/Finding.ts"
 export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
 export { PromptError } from "./prompt/PromptError.ts"
 export type {

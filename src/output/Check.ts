@@ -92,7 +92,7 @@ const forms = (members: ReadonlyArray<Part>, value: unknown): ReadonlyArray<Part
 const NUMBER = /^\s*-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?\s*$/
 
 const scalar = (node: Node, value: string): unknown => {
-  if (node.kind === "number" && NUMBER.test(value)) return Number(value)
+  if (node.kind === "number" && NUMBER.test(value) && Number.isFinite(Number(value))) return Number(value)
   if (node.kind === "boolean" && /^\s*(?:true|false)\s*$/i.test(value)) return value.trim().toLowerCase() === "true"
   return value
 }
@@ -196,7 +196,7 @@ class Checker {
   absent(part: Part, segments: Segments, above: ReadonlyArray<Node>): void {
     if (part.ensure !== undefined) return this.missing(segments)
     const { node } = part
-    if (above.includes(node)) return
+    if (part.optional || above.includes(node)) return
     const next = [...above, node]
     if (node.kind === "object") {
       for (const field of node.fields) this.absent(field.part, [...segments, field.key], next)
@@ -224,12 +224,18 @@ class Checker {
     if (node.kind === "object" && isRecord(value)) this.object(node, value, segments)
   }
 
+  /** Whether anything is asked of a part that is there. */
+  private concerns(part: Part): boolean {
+    return this.demands.all || (this.demands.marks && Wire.holdsAnywhere(part))
+  }
+
   private array(node: Wire.ArrayNode, value: ReadonlyArray<unknown>, segments: Segments): void {
     for (let index = 0; index < Math.max(value.length, node.prefix.length); index++) {
       const item = node.prefix[index] ?? node.item
       if (item === undefined) break
-      if (index < value.length) this.part(item, value[index], [...segments, index])
-      else if (this.demands.marks) this.absent(item, [...segments, index], [node])
+      if (index < value.length) {
+        if (this.concerns(item)) this.part(item, value[index], [...segments, index])
+      } else if (this.demands.marks) this.absent(item, [...segments, index], [node])
     }
     if (this.demands.marks && value.length === 0 && node.item?.ensure === "notEmpty") {
       const path = Path.print([...segments, Path.ANY_ITEM])
@@ -240,12 +246,13 @@ class Checker {
   private object(node: Wire.ObjectNode, value: JsonRecord, segments: Segments): void {
     const { all, marks } = this.demands
     for (const { key, part } of node.fields) {
+      if (!this.concerns(part)) continue
       const at = [...segments, key]
       if (Object.hasOwn(value, key)) this.part(part, value[key], at)
       else if (marks && Wire.holds(part)) this.absent(part, at, [node])
       else if (all) this.add("missing", Path.print(at), `Missing key: ${Path.print(at)}`)
     }
-    if (node.rest === undefined && !all) return
+    if (node.rest === undefined ? !all : !this.concerns(node.rest)) return
     for (const key of Object.keys(value)) {
       if (node.byKey.has(key)) continue
       const at = [...segments, key]
@@ -270,7 +277,7 @@ class Checker {
   key(key: EnsureKey, part: Part, value: unknown, segments: Segments, depth: number): void {
     const segment = key.segments[depth]
     if (segment === undefined) {
-      this.ensured(part, part.ensure ?? key.level, value, segments)
+      this.ensured(part, part.ensure ?? "present", value, segments)
       return
     }
     const { node } = part
@@ -309,9 +316,11 @@ class Checker {
 
 const partAt = (part: Part, segment: string | number): Part => {
   const { node } = part
-  if (node.kind === "object" && typeof segment === "string") return node.byKey.get(segment) ?? node.rest ?? part
-  if (node.kind === "array" && typeof segment === "number") return node.prefix[segment] ?? node.item ?? part
-  return part
+  if (node.kind === "object" && typeof segment === "string")
+    return node.byKey.get(segment) ?? node.rest ?? Wire.inside(part)
+  if (node.kind === "array" && typeof segment === "number")
+    return node.prefix[segment] ?? node.item ?? Wire.inside(part)
+  return Wire.inside(part)
 }
 
 const hasPlace = (part: Part, segments: Segments, depth: number): boolean => {

@@ -18,7 +18,7 @@ import * as Keys from "./Keys.ts"
 import type { EnsureKey } from "./Keys.ts"
 import { OutputPathError } from "./OutputError.ts"
 import type { Partial } from "./Paths.ts"
-import { holdsAnywhere, relax } from "./Relax.ts"
+import { relax } from "./Relax.ts"
 import * as Render from "./Render.ts"
 import * as Wire from "./Wire.ts"
 import type { Part } from "./Wire.ts"
@@ -129,7 +129,7 @@ class Compiled implements Contract<unknown, unknown> {
   /** Decodes with ensured leaves optional; `undefined` where there are none. */
   get decodeRelaxed(): Decode | undefined {
     return this.once("relaxed", () =>
-      holdsAnywhere(this.wire.root) ? decoder(relax(this.wire.root, this.wire.part)) : undefined
+      Wire.holdsAnywhere(this.wire.root) ? decoder(relax(this.wire.root, this.wire.part)) : undefined
     )
   }
 
@@ -291,23 +291,29 @@ const rejected = (findings: ReadonlyArray<Finding>): Verdict<never> => {
   }
 }
 
-const isBelow = (path: string, above: string): boolean =>
-  path.length > above.length && path.startsWith(above) && (above === "" || ".[".includes(path.charAt(above.length)))
+// The path itself and all paths above it, by cutting at each step. A cut inside a quoted key is no path and meets none.
+const upwards = (path: string): ReadonlyArray<string> => {
+  const out = [path]
+  for (let i = path.length - 1; i > 0; i--) if (path[i] === "." || path[i] === "[") out.push(path.slice(0, i))
+  if (path !== "") out.push("")
+  return out
+}
 
 // One finding for each place: what is said of an ensured place wins over what the Schema says of it, of the container
 // that lacks because of it, and of what stands below it.
-const merge = (ensured: ReadonlyArray<Finding>, decoded: ReadonlyArray<Finding>): ReadonlyArray<Finding> => [
-  ...ensured,
-  ...decoded.filter(
-    ({ kind, path }) =>
-      !ensured.some(
-        (finding) =>
-          finding.path === path ||
-          (kind === "missing" && isBelow(finding.path, path)) ||
-          ((finding.kind === "cut" || finding.kind === "empty") && isBelow(path, finding.path))
-      )
-  )
-]
+const merge = (ensured: ReadonlyArray<Finding>, decoded: ReadonlyArray<Finding>): ReadonlyArray<Finding> => {
+  if (ensured.length === 0) return decoded
+  const said = new Set(ensured.map(({ path }) => path))
+  const above = new Set(ensured.flatMap(({ path }) => upwards(path)))
+  const whole = new Set(ensured.flatMap(({ kind, path }) => (kind === "cut" || kind === "empty" ? [path] : [])))
+  return [
+    ...ensured,
+    ...decoded.filter(
+      ({ kind, path }) =>
+        !said.has(path) && !(kind === "missing" && above.has(path)) && !upwards(path).some((each) => whole.has(each))
+    )
+  ]
+}
 
 const unmarked = (part: Part): boolean => part.ensure === undefined
 const any = (): boolean => true

@@ -64,6 +64,6 @@ export const render = (findings: ReadonlyArray<Finding>, options: CorrectionOpti
     "The previous response did not satisfy the declared output contract.",
     "Return a complete replacement output that fixes every violation below.",
     ...shown.map((finding) => line(finding, maxLength)),
-    ...(more > 0 ? [`- and ${more} more of this kind`] : [])
+    ...(more > 0 ? [`- and ${more} more violations`] : [])
   ].join("\n")
 }

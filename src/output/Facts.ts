@@ -177,6 +177,11 @@ const ofCheck = (check: Check, type: JsonType | undefined): Facts => {
   keywords ??= exported(check, type)
   const expected = text(check.annotations?.expected)
   const silent = id !== undefined && spoken.has(id) && !(id === "isPattern" && keywords["pattern"] === undefined)
+  // Prose says it better than a pattern that was made from it.
+  if (!silent && expected !== undefined) {
+    const { pattern: _, ...others } = keywords
+    keywords = others
+  }
   return {
     description: text(check.annotations?.description),
     keywords,
@@ -208,16 +213,16 @@ const jsonNotes = (annotations: Schema.Annotations.Annotations | undefined): Rea
  * The facts of one AST node, without those of its encodings and of its parts.
  *
  * @param type the JSON type of the value, which decides what a length is
+ * @param isWire whether the value is written as it is, so that its examples are what a model may write
  * @category constructors
  */
-export const of = (ast: AST.AST, type: JsonType | undefined): Facts => {
+export const of = (ast: AST.AST, type: JsonType | undefined, isWire: boolean): Facts => {
   const key = ast.context?.annotations
   let description = text(key?.description) ?? text(ast.annotations?.["description"])
   let keywords: Keywords = {}
   const format = text(key?.["format"]) ?? text(ast.annotations?.["format"])
   if (format !== undefined) keywords = { format }
   const notes: Array<string> = []
-  const plain = ast.encoding === undefined
   let last = ast.annotations
   for (const check of ast.checks ?? []) {
     const facts = ofCheck(check, type)
@@ -227,7 +232,7 @@ export const of = (ast: AST.AST, type: JsonType | undefined): Facts => {
     description = text(key?.description) ?? facts.description ?? description
     last = check.annotations ?? last
   }
-  if (plain) notes.push(...jsonNotes({ ...last, ...key }))
+  if (isWire) notes.push(...jsonNotes({ ...ast.annotations, ...last, ...key }))
   return { description, keywords, notes }
 }
 

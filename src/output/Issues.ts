@@ -46,7 +46,7 @@ const messageOf = (kind: FindingKind, path: string, messages: ReadonlyArray<stri
   if (kind === "missing") return `Missing key: ${path}`
   if (kind === "extra") return `Extra key is not allowed: ${path}`
   const what = path === "" ? "Invalid answer" : `Invalid value at ${path}`
-  return `${what}: ${messages.map(lowerFirst).join("; or: ")}`
+  return `${what}: ${messages.map(lowerFirst).join("; ")}`
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Places of a wire form by path: the ensured ones, the known ones, and what stands at a given path. */
 import * as Path from "../parse/Path.ts"
 import type { EnsureLevel } from "./Ensure.ts"
+import * as Wire from "./Wire.ts"
 import type { Node, Part } from "./Wire.ts"
 
 /**
@@ -43,7 +44,8 @@ export const steps = (node: Node): ReadonlyArray<Step> => {
 
 /**
  * The ensured places of a wire form, in its order. A recursive part is followed once; marks inside the forms of a union
- * are not listed, since they hold for that form alone. The check of an answer follows all of them.
+ * are not listed, since they hold for that form alone. The check of an answer follows all of them; below a container that
+ * may be left out they are asked for once the container is there.
  *
  * @category walking
  */
@@ -78,7 +80,7 @@ const below = (part: Part, segment: Path.Segment): ReadonlyArray<Part> => {
   const { node } = part
   switch (node.kind) {
     case "any":
-      return [part]
+      return [Wire.inside(part)]
     case "union":
       return node.members.flatMap((member) => below(member, segment))
     case "object": {

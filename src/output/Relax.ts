@@ -37,7 +37,7 @@ const lenient = (checks: AST.Checks | undefined): AST.Checks | undefined => {
 export const relax = (root: Part, partOf: (ast: AST.AST) => Part): AST.AST => {
   const suspended = new Map<AST.AST, AST.AST>()
   const go = (ast: AST.AST): AST.AST => {
-    if (!holdsAnywhere(partOf(ast))) return ast
+    if (!Wire.holdsAnywhere(partOf(ast))) return ast
     if (ast.encoding !== undefined) {
       const link = ast.encoding.length === 1 ? ast.encoding[0] : undefined
       // Of a class, the fields; any other transformation needs the whole value.
@@ -92,22 +92,4 @@ export const relax = (root: Part, partOf: (ast: AST.AST) => Part): AST.AST => {
     }
   }
   return go(root.ast)
-}
-
-const anywhere = new WeakMap<Part, boolean>()
-
-/** Whether a part is ensured or holds an ensured leaf in any of its forms. @category inspection */
-export const holdsAnywhere = (part: Part): boolean => {
-  const known = anywhere.get(part)
-  if (known !== undefined) return known
-  const seen = new Set<Wire.Node>()
-  const go = (at: Part): boolean => {
-    if (at.ensure !== undefined) return true
-    if (seen.has(at.node)) return false
-    seen.add(at.node)
-    return Wire.children(at.node).some(go)
-  }
-  const answer = go(part)
-  anywhere.set(part, answer)
-  return answer
 }

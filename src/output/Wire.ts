@@ -174,6 +174,12 @@ const templatePattern = (ast: AST.AST): Facts.Keywords => {
 
 class Compiler {
   private readonly parts = new Map<AST.AST, Mutable<Part>>()
+  // Copies of an AST node that differ in annotations only share the lists of their parts, and have one structure.
+  private readonly nodes = new Map<ReadonlyArray<unknown>, ObjectNode | ArrayNode>()
+  private readonly unions = new Map<
+    ReadonlyArray<unknown>,
+    { readonly node: UnionNode; nullable: boolean; done: boolean }
+  >()
 
   part(ast: AST.AST): Part {
     const known = this.parts.get(ast)
@@ -181,7 +187,7 @@ class Compiler {
     const chain = chainOf(ast)
     const wire = chain[chain.length - 1] ?? ast
     const own = chain.flatMap((each) => (each._tag === "Suspend" ? [] : [each]))
-    const facts = chain.map((each) => Facts.of(each, jsonTypes[each._tag]))
+    const facts = chain.map((each) => Facts.of(each, jsonTypes[each._tag], each === wire))
     const encoded = facts[facts.length - 1]
     const notes = facts.flatMap((each) => each.notes)
     // What is asked of the decoded value is said in words: its keywords are not those of the encoded one.
@@ -278,10 +284,16 @@ class Compiler {
   }
 
   private object(part: Mutable<Part>, wire: AST.Objects, name: string | undefined): void {
+    const shared = this.nodes.get(wire.propertySignatures)
+    if (shared !== undefined && wire.propertySignatures.length > 0) {
+      part.node = shared
+      return
+    }
     const fields: Array<Field> = []
     const byKey = new Map<string, Part>()
     const node: Mutable<ObjectNode> = { kind: "object", fields, byKey, rest: undefined, restKey: undefined, name }
     part.node = node
+    this.nodes.set(wire.propertySignatures, node)
     for (const { name: key, type } of wire.propertySignatures) {
       if (typeof key !== "string" || type._tag === "Never") continue
       const field = { key, part: this.part(type) }
@@ -298,42 +310,58 @@ class Compiler {
   }
 
   private array(part: Mutable<Part>, wire: AST.Arrays, name: string | undefined): void {
+    const rest = wire.rest[0]
+    // `NonEmptyArray` is a tuple of one and any number more of the same: a list with a least length.
+    const isList = rest !== undefined && wire.elements.every((element) => element === rest)
+    if (isList && wire.elements.length > 0) {
+      part.keywords = Facts.both({ minItems: wire.elements.length }, part.keywords)
+    }
+    const list = wire.rest.length > 0 ? wire.rest : wire.elements
+    const shared = this.nodes.get(list)
+    if (shared !== undefined && list.length > 0) {
+      part.node = shared
+      return
+    }
     const prefix: Array<Part> = []
     const node: Mutable<ArrayNode> = { kind: "array", prefix, item: undefined, name }
     part.node = node
-    const rest = wire.rest[0]
+    this.nodes.set(list, node)
     if (rest !== undefined) node.item = this.part(rest)
-    // `NonEmptyArray` is a tuple of one and any number more of the same: a list with a least length.
-    if (rest !== undefined && wire.elements.every((element) => element === rest)) {
-      if (wire.elements.length > 0) {
-        part.keywords = Facts.both({ minItems: wire.elements.length }, part.keywords)
-      }
-      return
-    }
+    if (isList) return
     for (const element of wire.elements) prefix.push(this.part(element))
   }
 
   private union(part: Mutable<Part>, wire: AST.Union, name: string | undefined): void {
-    const members: Array<Part> = []
-    const node: UnionNode = { kind: "union", members, name }
-    part.node = node
     const types = wire.types.filter((type) => type._tag !== "Never")
     // `undefined` at an optional key is the absent key; where the key must be there JSON writes it as null.
     part.nullable ||= types.some((type) => type._tag === "Null" || (isAbsence(type) && !part.optional))
-    for (const type of types) {
-      if (type._tag === "Null" || isAbsence(type)) continue
-      const member = this.part(type)
-      part.nullable ||= member.nullable
-      if (member.node.kind === "union" && member.description === undefined) members.push(...member.node.members)
-      else members.push(member)
+    let union = this.unions.get(wire.types)
+    if (union === undefined) {
+      const members: Array<Part> = []
+      union = { node: { kind: "union", members, name }, nullable: false, done: false }
+      this.unions.set(wire.types, union)
+      part.node = union.node
+      for (const type of types) {
+        if (type._tag === "Null" || isAbsence(type)) continue
+        const member = this.part(type)
+        union.nullable ||= member.nullable
+        if (member.node.kind === "union" && member.description === undefined) members.push(...member.node.members)
+        else members.push(member)
+      }
+      union.done = true
     }
+    const { members } = union.node
+    part.node = union.node
+    // Asked for from within itself: its forms are not known yet.
+    if (!union.done) return
+    part.nullable ||= union.nullable
     const [only, ...others] = members
     if (only !== undefined && others.length === 0) {
       part.ensure ??= only.ensure
       this.adopt(part, only)
       return
     }
-    part.node = joined(members) ?? (only === undefined ? { kind: "null" } : node)
+    part.node = joined(members) ?? (only === undefined ? { kind: "null" } : union.node)
   }
 }
 
@@ -367,8 +395,8 @@ export const schemaOf = (part: Part): Schema.Top => Schema.make<Schema.Top>(part
 const held = new WeakMap<Part, boolean>()
 
 /**
- * Whether a part is ensured or holds an ensured leaf whatever form it takes: marks inside the forms of a union count only
- * once a form has been chosen.
+ * Whether a part has to be there for the sake of an ensured leaf: it is ensured, or it holds an ensured leaf whatever form
+ * it takes. Marks inside a container that may be left out, and inside the forms of a union, count only once it is there.
  *
  * @category inspection
  */
@@ -378,7 +406,7 @@ export const holds = (part: Part): boolean => {
   const seen = new Set<Node>()
   const go = (at: Part): boolean => {
     if (at.ensure !== undefined) return true
-    if (seen.has(at.node)) return false
+    if (at.optional || seen.has(at.node)) return false
     seen.add(at.node)
     const { node } = at
     if (node.kind === "object")
@@ -413,3 +441,24 @@ export const children = (node: Node): ReadonlyArray<Part> => {
       return []
   }
 }
+
+const anywhere = new WeakMap<Part, boolean>()
+
+/** Whether a part is ensured or holds an ensured leaf in any of its forms. @category inspection */
+export const holdsAnywhere = (part: Part): boolean => {
+  const known = anywhere.get(part)
+  if (known !== undefined) return known
+  const seen = new Set<Node>()
+  const go = (at: Part): boolean => {
+    if (at.ensure !== undefined) return true
+    if (seen.has(at.node)) return false
+    seen.add(at.node)
+    return children(at.node).some(go)
+  }
+  const answer = go(part)
+  anywhere.set(part, answer)
+  return answer
+}
+
+/** A place inside a part that takes any value: nothing is asked of it. @category inspection */
+export const inside = (part: Part): Part => ({ ...part, ensure: undefined, description: undefined, optional: false })

@@ -113,6 +113,16 @@ export class BareReader {
     return this.tree.top === this.tree.root || Token.isSign(text) ? undefined : this.word()
   }
 
+  /** Whether what was read so far is a token of strict JSON. */
+  get isWhole(): boolean {
+    return Token.strict(this.token) !== undefined
+  }
+
+  /** Whether strict JSON may have a token that begins like this one. */
+  get mayGoOn(): boolean {
+    return Token.begins(this.token)
+  }
+
   private word(): Token.Token {
     return { value: this.token.trim(), loose: true, word: true }
   }

@@ -159,7 +159,9 @@ export class Machine {
     if (this.status !== READING && this.status !== FENCED) return
     const tree = this.tree
     if (this.state === COMMENT) this.state = this.back
-    if (this.options.strict && !(this.state === BARE && tree.top === tree.root && !cut)) {
+    if (this.options.strict && this.state === BARE && !this.words.mayGoOn) {
+      this.findings.refuse("syntax", offset, "the text ends with what is neither a number nor a literal")
+    } else if (this.options.strict && !(this.state === BARE && tree.top === tree.root && this.words.isWhole)) {
       this.findings.refuse("incomplete", offset, "the text ends within the value")
     }
     // A word that may have been a key, and was never proved to be one, was prose.
@@ -176,7 +178,7 @@ export class Machine {
       }
     }
     while (tree.top !== tree.root) tree.close("repaired")
-    this.status = rejected ? REJECTED : DONE
+    this.status = rejected && !this.options.strict ? REJECTED : DONE
     this.state = OVER
   }
 
@@ -184,10 +186,7 @@ export class Machine {
   adopt(value: unknown, source: FieldSource, offset: number): void {
     this.findings.note("prose", offset)
     if (source === "repaired") this.tree.repaired.add("")
-    if (typeof value === "string") {
-      this.tree.openString()
-      this.tree.closeString(value, source)
-    } else this.tree.scalar(value, source)
+    this.tree.scalar(value, source)
   }
 
   /** A structural copy of the value so far, with the string that is being read. */

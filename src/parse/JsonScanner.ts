@@ -161,16 +161,17 @@ class Scanner {
     const cut = cause === "cut"
     if (this.live && this.machine !== undefined) this.machine.tree.events = this.out
     this.feed(this.carry, true)
-    // A scalar at the start that turns out to be none is prose after all, and may hold the answer.
     for (let machine = this.machine; machine !== undefined; machine = this.machine) {
       machine.finish(cut, this.base)
-      if (machine.status === JsonMachine.REJECTED) {
-        const text = this.raw
-        this.base -= text.length
+      if (machine.status !== JsonMachine.REJECTED) this.settle(machine)
+      else {
+        // No value after all: its text is prose, and may hold the answer.
+        const again = this.mode === VALUE ? this.raw.slice(1) : this.raw
+        this.base -= again.length
         this.drop()
-        this.fresh = false
-        this.feed(text, true)
-      } else this.settle(machine)
+        this.rescanned += again.length
+        if (this.rescanned <= freeRescans + 2 * this.base) this.feed(again, true)
+      }
     }
     if (this.best === undefined && this.weak !== undefined) {
       this.best = this.weak
@@ -184,7 +185,7 @@ class Scanner {
   result(): ScanResult {
     const best = this.best ?? (this.live ? this.machine : undefined)
     return {
-      found: best !== undefined && best.tree.started,
+      found: best !== undefined && best.tree.value !== undefined,
       value: best?.tree.value,
       repaired: best?.tree.repaired ?? noRepairs,
       repairs: best?.findings.repairs ?? [],
@@ -238,7 +239,6 @@ class Scanner {
             i = scalar ? begin : begin + 1
           }
           this.drop()
-          this.fresh = false
           continue
         }
         if (machine.status === JsonMachine.FAILED) this.fail(machine)
@@ -279,10 +279,12 @@ class Scanner {
     machine.tree.events = this.out
   }
 
+  /** Back to prose. */
   private drop(): void {
     this.machine = undefined
     this.live = false
     this.raw = ""
+    this.fresh = false
     this.mode = PROSE
   }
 
@@ -299,7 +301,6 @@ class Scanner {
     const live = this.live
     const best = this.best
     this.drop()
-    this.fresh = false
     if (machine.findings.problem !== undefined) this.problem ??= machine.findings.problem
     if (live) {
       this.best = machine
@@ -311,7 +312,9 @@ class Scanner {
     }
     if (!machine.probing) {
       if (best !== undefined && this.isBetter(machine, best)) {
-        this.out.push({ _tag: "Reset", path: "", attempt: this.options.attempt, reason: "better-candidate" })
+        if (this.options.emit) {
+          this.out.push({ _tag: "Reset", path: "", attempt: this.options.attempt, reason: "better-candidate" })
+        }
         for (const event of machine.tree.events) this.out.push(event)
         this.best = machine
       }
@@ -367,17 +370,11 @@ class Scanner {
         const tag = Prose.tag(text, i, final)
         if (tag === undefined) return ~i
         if (tag.name !== "") {
-          this.fresh = true
-          if (tag.closes) {
-            // The opening tag was in the prompt: all so far was thought.
-            this.weak = undefined
-            this.prose = ""
-            i += tag.length - 1
-            continue
-          }
+          // A closing tag without an opening one, which was in the prompt: all so far was thought.
+          if (tag.closes) this.weak = undefined
           this.thought = tag.name
           this.mode = THOUGHT
-          return i + tag.length
+          return i
         }
         this.fresh = false
       } else if (c === 96) {
@@ -409,6 +406,7 @@ class Scanner {
     if (at.found) {
       this.mode = PROSE
       this.fresh = true
+      this.prose = ""
     }
     return at.next
   }

@@ -165,7 +165,8 @@ const afterComma = (text: string, from: number, limit: number, settled: boolean,
 const beforeColon = (text: string, from: number, limit: number, settled: boolean): number => {
   const end = skip(text, skipWord(text, from, limit), limit)
   if (end === limit) return settled ? INNER : MORE
-  return narrow(text.charCodeAt(end)) === 58 ? CLOSES : INNER
+  const c = narrow(text.charCodeAt(end))
+  return c === 58 || c === 61 ? CLOSES : INNER
 }
 
 /** Another quote without a comma between: the quote closes if that one begins a key or an item. */

@@ -72,10 +72,9 @@ const thoughts: ReadonlySet<string> = new Set([
 export interface Tag {
   readonly name: string
   readonly closes: boolean
-  readonly length: number
 }
 
-const noTag: Tag = { name: "", closes: false, length: 1 }
+const noTag: Tag = { name: "", closes: false }
 
 /** The tag at `i`, `undefined` where more text is needed. */
 export const tag = (text: string, i: number, final: boolean): Tag | undefined => {
@@ -86,7 +85,7 @@ export const tag = (text: string, i: number, final: boolean): Tag | undefined =>
   if (j >= text.length) return final ? noTag : undefined
   if (text.charCodeAt(j) !== 62) return noTag
   const name = text.slice(first, j).toLowerCase()
-  return thoughts.has(name) ? { name, closes, length: j + 1 - i } : noTag
+  return thoughts.has(name) ? { name, closes } : noTag
 }
 
 const isLetter = (c: number): boolean => (c >= 97 && c <= 122) || (c >= 65 && c <= 90)

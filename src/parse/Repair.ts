@@ -68,6 +68,9 @@ export class Findings {
   }
 
   unexpected(text: string, i: number, base: number): void {
-    this.refuse("syntax", base + i, `unexpected ${JSON.stringify(String.fromCodePoint(text.codePointAt(i) ?? 0))}`)
+const c = text.charCodeAt(i)
+    // By code unit: the other half of a pair may not have arrived.
+    const shown = c > 32 && c < 127 ? `"${text.charAt(i)}"` : `U+${c.toString(16).toUpperCase().padStart(4, "0")}`
+    this.refuse("syntax", base + i, `unexpected ${shown}`)
   }
 }

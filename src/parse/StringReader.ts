@@ -142,7 +142,7 @@ export class StringReader {
       // The usual ways to go on, without a call.
       if (next === 125 && this.container === Lookahead.OBJECT) return Lookahead.CLOSES
       if (next === 93 && this.container === Lookahead.ARRAY) return Lookahead.CLOSES
-      if (next === 44 && text.charCodeAt(i + 2) === 34) return Lookahead.CLOSES
+      if (next === 44 && this.container !== Lookahead.ROOT && text.charCodeAt(i + 2) === 34) return Lookahead.CLOSES
       if (this.empty && this.pending === "" && next === this.quote) return TRIPLES
     }
     return Lookahead.decide(text, i, final, this.container)

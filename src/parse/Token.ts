@@ -107,3 +107,9 @@ export const cut = (text: string, allowsNaN: boolean): Token | undefined => {
 
 /** Whether a text could be the start of a number of which nothing is known yet. */
 export const isSign = (text: string): boolean => text === "-" || text === "+" || text === "." || text === "-."
+
+/** Whether a token of strict JSON may begin like this. */
+export const begins = (text: string): boolean =>
+  literals.some(([literal], index) => index < 3 && literal.startsWith(text)) ||
+  /^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)?$/.test(text) ||
+  /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][+-]?[0-9]*$/.test(text)

@@ -70,10 +70,12 @@ export class ValueTree {
     this.attempt = attempt
   }
 
-  /** A whole scalar. */
+  /** A whole scalar that was not read as a quoted string. */
   scalar(value: unknown, source: FieldSource): void {
     this.locate()
     this.attach(value)
+    // The deltas of a string are its value, also where there is but one.
+    if (this.node.wanted && typeof value === "string" && value !== "") this.emit(value, value, false, "observed")
     if (this.node.wanted) this.emit(value, undefined, true, source)
   }
 
