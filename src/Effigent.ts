@@ -3,7 +3,7 @@
  * Programs that use Effect take `Agent.run` and `Agent.respond`.
  */
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Agent from "./agent/Agent.ts"

@@ -306,7 +306,6 @@ export const provideModel: {
     )
 )
 
-// What the config's output source decodes to is the agent's A by the types of `make`, `output` and `returnPartial`.
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
   const { ensureAllKeys, ensureKeys: keys, output: source } = self.config
   const compiled = source === undefined ? Contract.text : Contract.compile(Output.toSchema(source))
@@ -314,13 +313,14 @@ const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract
     keys === undefined && ensureAllKeys !== true
       ? Result.succeed(compiled)
       : Contract.withKeys(compiled, { ensureKeys: keys, ensureAllKeys })
+  // What the output source decodes to is the agent's A, by the types of `make`, `output` and `returnPartial`.
   return keyed as Result.Result<Contract.Contract<A, R>, OutputPathError>
 }
 
-// With `onExhausted: "return"` the agent's A is the partial type, by the types of `make` and `returnPartial`.
 const salvageOf = <A, R>(config: Config, contract: Contract.Contract<A, R>) =>
   config.onExhausted === "return"
-    ? (value: unknown) => Contract.salvage(contract, value) as Effect.Effect<A, unknown, R>
+    ? // The agent's A is the partial type then, by the types of `make` and `returnPartial`.
+      (value: unknown) => Contract.salvage(contract, value) as Effect.Effect<A, unknown, R>
     : undefined
 
 const noTools: ReadonlyArray<Tool.Any> = []

@@ -96,7 +96,9 @@ export const fromJsonSchema = (jsonSchema: Node): Result.Result<Schema.Top, stri
   const loops = JSON.stringify([root, definitions]).includes(`"#/$defs/${ROOT}"`)
   const document: JsonSchema.Document<"draft-2020-12"> = {
     dialect: "draft-2020-12",
+    // `clean` gives the nodes of a JSON Schema; effect's reader checks what they hold.
     schema: loops ? { $ref: `#/$defs/${ROOT}` } : (root as JsonSchema.JsonSchema),
+    // As above.
     definitions: (loops ? { ...definitions, [ROOT]: root } : definitions) as JsonSchema.Definitions
   }
   const read = (patterns: "apply" | "ignore") =>

@@ -25,6 +25,8 @@ export class BareReader {
   private token = ""
   /** It can be nothing but an unquoted string any more. */
   private wordy = false
+  /** Its last character is white space. */
+  private spaced = false
 
   constructor(tree: ValueTree, shape: Shape, strict: boolean) {
     this.tree = tree
@@ -35,6 +37,7 @@ export class BareReader {
   open(): void {
     this.token = ""
     this.wordy = false
+    this.spaced = false
     this.ended = undefined
     this.refused = false
   }
@@ -54,7 +57,10 @@ export class BareReader {
         c = text.charCodeAt(i)
         if (c < 128 ? ends[c] === 1 : Lookahead.isSpace(c) || Lookahead.narrow(c) !== c) break
       }
-      if (i > start) this.token = this.token === "" ? text.slice(start, i) : this.token + text.slice(start, i)
+      if (i > start) {
+        this.token = this.token === "" ? text.slice(start, i) : this.token + text.slice(start, i)
+        this.spaced = false
+      }
       if (i >= n) return n
       start = i
       let token = this.wordy ? undefined : Token.strict(this.token)
@@ -68,6 +74,7 @@ export class BareReader {
         const blank = Lookahead.isSpace(c)
         if (token === undefined && blank && c !== 10) {
           this.wordy = true
+          this.spaced = true
           i++
           continue
         }
@@ -75,7 +82,7 @@ export class BareReader {
           // A comment ends a token only after a number, a literal or a space; else the slash is part of the word.
           if (i + 1 >= n && !final) return ~i
           const next = text.charCodeAt(i + 1)
-          const comment = (next === 47 || next === 42) && (token !== undefined || this.token.endsWith(" "))
+          const comment = (next === 47 || next === 42) && (token !== undefined || this.spaced)
           if (!comment) {
             this.wordy = true
             i++

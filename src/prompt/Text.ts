@@ -38,6 +38,7 @@ export const toJson = (slot: string, value: unknown): Result.Result<Json, Prompt
     }
     if (Array.isArray(u) || Symbol.iterator in u) {
       const items: Array<Json> = []
+      // An object with Symbol.iterator is an iterable.
       for (const item of Array.isArray(u) ? u : Array.from(u as Iterable<unknown>)) {
         const json = walk(item, inside)
         if (Result.isFailure(json)) return json

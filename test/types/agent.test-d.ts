@@ -2,7 +2,7 @@
 // compiles it.
 import { Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { Agent, type AgentError, Effigent, type ModelResponse, Output, type ResponseAborted } from "effigent"
-import { ModelProvider } from "effigent/services/ModelProvider"
+import type { ModelProvider } from "effigent/services/ModelProvider"
 import { OfflineModel } from "effigent/layers/offline"
 
 type Equals<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
