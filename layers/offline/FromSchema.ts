@@ -1,7 +1,7 @@
 /**
  * A value for a JSON Schema (2020-12, the keywords that output contracts use), each leaf chosen by hints. Required and
- * optional keys are both filled; recursion ends after two levels; where a part cannot be filled, another branch is
- * taken, or an optional key is left out.
+ * optional keys are both filled, but no text is made up for an optional one; recursion ends after two levels; where a
+ * part cannot be filled, another branch is taken, or an optional key is left out.
  */
 import type { Json, JsonObject } from "../../services/Json.ts"
 import type { Hints, Place } from "./Hints.ts"
@@ -115,7 +115,7 @@ export const make = (root: Schema, name: string, hints: Hints): Json | undefined
       case "array":
         return array(schema, at)
       case "string":
-        return fitString(schema, at.place, hints)
+        return at.place.optional && hints.lacks(at.place) ? undefined : fitString(schema, at.place, hints)
       case "integer":
       case "number":
         return fitNumber(schema, type === "integer", at.place, hints)
@@ -138,19 +138,18 @@ export const make = (root: Schema, name: string, hints: Hints): Json | undefined
           )
         ]
 
-  // The one value that a schema admits, or the tag of an object: its name among the branches of a union.
-  const nameOf = (schema: Schema): Json | undefined => {
-    const ref = schema["$ref"]
-    const target = typeof ref === "string" ? resolve(ref) : undefined
-    if (target !== undefined) return nameOf(target)
-    if ("const" in schema) return schema["const"]
+  const onlyValue = (schema: Json): Json | undefined => {
+    if (!isObject(schema)) return undefined
     const options = list(schema["enum"])
-    if (options.length === 1) return options[0]
-    for (const property of Object.values(isObject(schema["properties"]) ? schema["properties"] : {})) {
-      const tag = isObject(property) ? nameOf(property) : undefined
-      if (typeof tag === "string") return tag
-    }
-    return undefined
+    return "const" in schema ? schema["const"] : options.length === 1 ? options[0] : undefined
+  }
+
+  // The name of a branch of a union: the one value that it admits, or the tag of its objects.
+  const nameOf = (branch: Schema): Json | undefined => {
+    const ref = branch["$ref"]
+    const schema = (typeof ref === "string" ? resolve(ref) : undefined) ?? branch
+    const properties = Object.values(isObject(schema["properties"]) ? schema["properties"] : {})
+    return onlyValue(schema) ?? properties.map(onlyValue).find((tag) => typeof tag === "string")
   }
 
   const branch = (branches: ReadonlyArray<Schema>, rest: Schema, at: At): Json | undefined => {
@@ -164,17 +163,21 @@ export const make = (root: Schema, name: string, hints: Hints): Json | undefined
       : 0
     const ordered = [...open.slice(best, best + 1), ...open.filter((_, i) => i !== best)]
     if (sparse(at)) ordered.sort((a, b) => Number(mentionsRef(a)) - Number(mentionsRef(b)))
+    const nullable = branches.length > open.length
     for (const one of ordered) {
+      if (nullable && sparse(at) && mentionsRef(one)) continue
       const made = value(merge(one, rest), at)
       if (made !== undefined) return made
     }
-    return branches.length > open.length ? null : undefined
+    return nullable ? null : undefined
   }
 
-  const property = (key: string, schema: Json, at: At): Json | undefined => {
+  const property = (key: string, schema: Json, at: At, optional = false): Json | undefined => {
     if (!isObject(schema)) return undefined
-    const parents = at.place.key === "" ? at.place.parents : [...at.place.parents, at.place.key]
-    return value(schema, { ...at, place: { ...at.place, key, parents, description: "" } })
+    // The name of the whole answer says nothing about its parts.
+    const whole = at.place.parents.length === 0 && at.place.key === name
+    const parents = whole || at.place.key === "" ? at.place.parents : [...at.place.parents, at.place.key]
+    return value(schema, { ...at, place: { ...at.place, key, parents, description: "", optional } })
   }
 
   const object = (schema: Schema, at: At): Json | undefined => {
@@ -182,7 +185,7 @@ export const make = (root: Schema, name: string, hints: Hints): Json | undefined
     const required = new Set(list(schema["required"]))
     for (const [key, of] of Object.entries(isObject(schema["properties"]) ? schema["properties"] : {})) {
       if (!required.has(key) && sparse(at) && mentionsRef(of)) continue
-      const made = property(key, of, at)
+      const made = property(key, of, at, !required.has(key))
       // `__proto__` as a key is a key like any other.
       if (made !== undefined)
         Object.defineProperty(out, key, { value: made, enumerable: true, configurable: true, writable: true })
@@ -242,8 +245,10 @@ export const make = (root: Schema, name: string, hints: Hints): Json | undefined
     const wanted = Math.min(most, Math.max(least, natural))
     const seen = new Set(out.map((item) => JSON.stringify(item)))
     for (let i = 0; i < wanted * 4 + 4 && out.length < wanted; i++) {
+      const spare = i >= about.length
+      if (spare && out.length >= least) break
       const subject = about[i] ?? at.place.subject
-      const made = value(of, { ...at, place: { ...at.place, index: i, subject } })
+      const made = value(of, { ...at, place: { ...at.place, index: i, subject, spare, optional: false } })
       if (made === undefined) break
       // Items that repeat say nothing new: they stand only where the list would be too short without them.
       const printed = JSON.stringify(made)
@@ -255,5 +260,8 @@ export const make = (root: Schema, name: string, hints: Hints): Json | undefined
     return out.length >= least ? out : undefined
   }
 
-  return value(root, { place: { key: name, parents: [], description: "", index: 0, subject: undefined }, refs: {} })
+  return value(root, {
+    place: { key: name, parents: [], description: "", index: 0, subject: undefined, spare: false, optional: false },
+    refs: {}
+  })
 }

@@ -23,6 +23,10 @@ export interface Place {
   readonly index: number
   /** What the nearest list item is about, in the letter's words. */
   readonly subject: string | undefined
+  /** True for an item that the list needs though the letter has nothing more for it. */
+  readonly spare: boolean
+  /** Whether the contract does without it. */
+  readonly optional: boolean
 }
 
 /**
@@ -84,6 +88,10 @@ const deadlines = ({ dates, flat }: Reading.Reading): ReadonlyArray<string> => [
   ...(flat.match(within) ?? [])
 ]
 
+// What has a deadline of its own in the letter; where one has to be named, the letter's.
+const deadline: Read = ({ near, place, whole }) =>
+  place.optional && place.subject !== undefined ? deadlines(near) : [...deadlines(near), ...deadlines(whole)]
+
 const reply: Read = ({ whole }) => {
   const wishes = whole.requests.slice(0, 2).map((request) => {
     const wish = asInstruction(Text.sentencesOf(request)[0] ?? request).replace(/[.!?]$/, "")
@@ -105,12 +113,19 @@ const common = new Set(
   )
 )
 
-const keywords = ({ flat }: Reading.Reading): ReadonlyArray<string> => {
+const keywordsOf = new WeakMap<Reading.Reading, ReadonlyArray<string>>()
+
+const keywords = (reading: Reading.Reading): ReadonlyArray<string> => {
+  const known = keywordsOf.get(reading)
+  if (known !== undefined) return known
   const counts = new Map<string, number>()
-  for (const word of flat.toLowerCase().match(/(?<![\p{L}\d@.-])\p{L}{4,}(?![\p{L}\d@-])/gu) ?? []) {
+  const text = reading.sentences.join(" ").toLowerCase()
+  for (const word of text.match(/(?<![\p{L}\d@.-])\p{L}{4,}(?![\p{L}\d@-])/gu) ?? []) {
     if (!common.has(word)) counts.set(word, (counts.get(word) ?? 0) + 1)
   }
-  return [...counts].sort((a, b) => b[1] - a[1]).map(([word]) => word)
+  const found = [...counts].sort((a, b) => b[1] - a[1]).map(([word]) => word)
+  keywordsOf.set(reading, found)
+  return found
 }
 
 const languages = ["en", "de", "fr", "es"]
@@ -135,17 +150,18 @@ const isoDates = (sight: Sight): ReadonlyArray<string> => {
   return said.flatMap((date) => Text.isoDate(date, whole.year) ?? [])
 }
 
-// What a field is called, and what belongs there; the first row that fits a word of its name counts.
-const rules: ReadonlyArray<readonly [name: RegExp, read: Read]> = [
-  [/^(?:e?mails?|mailto)$/, both((reading) => reading.emails)],
-  [/^(?:phones?|tel|telephone|mobile|fax)$/, both((reading) => reading.phones)],
-  [/^(?:urls?|uri|links?|website|homepage|href)$/, both((reading) => reading.urls)],
+// What a field is called, and what belongs there; the first row that fits a word of its name counts. What is "exact" is
+// in the letter or it is not: no sentence stands for a telephone number.
+const rules: ReadonlyArray<readonly [name: RegExp, read: Read, exact?: "exact"]> = [
+  [/^(?:e?mails?|mailto)$/, both((reading) => reading.emails), "exact"],
+  [/^(?:phones?|tel|telephone|mobile|fax)$/, both((reading) => reading.phones), "exact"],
+  [/^(?:urls?|uri|links?|website|homepage|href)$/, both((reading) => reading.urls), "exact"],
   [/^(?:currency)$/, currency],
   [/^(?:languages?|lang|locale)$/, language],
   [/^(?:repl(?:y|ies)|response|answer|draft|message)$/, reply],
-  [/^(?:due|deadline|until)$/, both(deadlines)],
-  [/^(?:dates?|days?|when|time|timestamp|datetime)$/, both((reading) => reading.dates)],
-  [/^(?:amounts?|prices?|total|costs?|sum|fee|money|paid)$/, both((reading) => reading.amounts)],
+  [/^(?:due|deadline|until)$/, deadline, "exact"],
+  [/^(?:dates?|days?|when|time|timestamp|datetime)$/, both((reading) => reading.dates), "exact"],
+  [/^(?:amounts?|prices?|total|costs?|sum|fee|money|paid)$/, both((reading) => reading.amounts), "exact"],
   [
     /^(?:ids?|numbers?|no|ref|references?|code|sku|serials?|orders?|invoices?|tickets?|accounts?|tracking|booking)$/,
     ({ near, place, whole, words }) => {
@@ -154,7 +170,8 @@ const rules: ReadonlyArray<readonly [name: RegExp, read: Read]> = [
       )
       const said = (reading: Reading.Reading) => names.flatMap((word) => Reading.after(reading, word))
       return [...said(near), ...said(whole), ...near.references, ...whole.references]
-    }
+    },
+    "exact"
   ],
   [/^(?:subject|title|headline|heading|caption|topic)$/, headline],
   [
@@ -170,11 +187,13 @@ const rules: ReadonlyArray<readonly [name: RegExp, read: Read]> = [
     ({ near, place, whole }) => {
       const people = whole.sender === undefined ? [] : [whole.sender]
       return place.subject === undefined ? [...people, ...whole.names] : [...near.names, ...people]
-    }
+    },
+    "exact"
   ],
   [
     /^(?:compan(?:y|ies)|organi[sz]ations?|firm|products?|places?|cit(?:y|ies)|countr(?:y|ies)|locations?|entit(?:y|ies)|brands?)$/,
-    both((reading) => reading.names)
+    both((reading) => reading.names),
+    "exact"
   ],
   [
     /^(?:actions?|tasks?|todos?|steps?|requests?|asks?|needs?|wants?|next|instructions?|recommendations?)$/,
@@ -211,6 +230,8 @@ const scales: ReadonlyArray<readonly [name: RegExp, read: (sight: Sight) => numb
 export interface Hints {
   /** Texts that may stand there, the best first; made up at the end, so that there is always one. */
   readonly strings: (place: Place) => ReadonlyArray<string>
+  /** Whether the letter has nothing that may stand there, so that a text would be made up. */
+  readonly lacks: (place: Place) => boolean
   /** Numbers that may stand there, the best first. */
   readonly numbers: (place: Place, bounds: { readonly low: number; readonly high: number }) => ReadonlyArray<number>
   /** Yes or no. */
@@ -251,11 +272,14 @@ const listed: ReadonlyArray<readonly [name: RegExp, read: (reading: Reading.Read
   [/^(?:names?|people|persons?|entit(?:y|ies)|compan(?:y|ies)|products?|places?)$/, (reading) => reading.names]
 ]
 
-const rowFor = <A>(table: ReadonlyArray<readonly [RegExp, A]>, words: ReadonlyArray<string>): A | undefined => {
+const rowFor = <Row extends readonly [RegExp, ...ReadonlyArray<unknown>]>(
+  table: ReadonlyArray<Row>,
+  words: ReadonlyArray<string>
+): Row | undefined => {
   // The last word of a name says what the thing is: an `order date` is a date.
   for (const word of words.toReversed()) {
     const row = table.find(([name]) => name.test(word))
-    if (row !== undefined) return row[1]
+    if (row !== undefined) return row
   }
   return undefined
 }
@@ -274,38 +298,48 @@ export const make = ({ facts, reading, seed }: Source): Hints => {
     return known
   }
   const look = (place: Place): Sight => ({ near: near(place), whole: reading, place, words: Text.wordsOf(place.key) })
-  const byName = <A>(table: ReadonlyArray<readonly [RegExp, A]>, place: Place): A | undefined =>
+  const byName = <Row extends readonly [RegExp, ...ReadonlyArray<unknown>]>(
+    table: ReadonlyArray<Row>,
+    place: Place
+  ): Row | undefined =>
     rowFor(table, Text.wordsOf(place.key)) ??
     rowFor(table, Text.wordsOf(place.description).slice(0, 3).toReversed()) ??
     rowFor(table, Text.wordsOf(place.parents.at(-1) ?? ""))
   const madeUp = (place: Place): string => {
     const name = Text.capital(Text.wordsOf(place.key).join(" ") || "answer")
+    if (place.spare) return `${name} ${place.index + 1}`
     return place.index === 0 ? `${name} not found` : `${name} ${place.index + 1} not found`
   }
   const labelled = (place: Place) => reading.labels.get(Text.wordsOf(place.key).join(""))
   const fact = (place: Place) => facts.get(Text.wordsOf(place.key).join(""))
 
+  const found = (place: Place): ReadonlyArray<string> => {
+    const sight = look(place)
+    const [, read, exact] = byName(rules, place) ?? []
+    const told = read?.(sight) ?? []
+    const known = fact(place)
+    const own = labelled(place)
+    // An address header holds a name as well; what the rules found in it is better.
+    const label = own === undefined || (own.includes("@") && told.length > 0) ? [] : [own]
+    const rest = place.subject === undefined ? sentences(reading) : [place.subject, ...sight.near.sentences]
+    return defined([
+      ...(typeof known === "string" || typeof known === "number" ? [String(known)] : []),
+      ...label,
+      ...told,
+      ...(exact === undefined ? rest : [])
+    ])
+  }
+
   return {
     fact,
-    strings: (place) => {
-      const sight = look(place)
-      const found = byName(rules, place)?.(sight) ?? []
-      const known = fact(place)
-      const rest = place.subject === undefined ? sentences(reading) : [place.subject, ...sight.near.sentences]
-      const own = labelled(place)
-      // An address header holds a name as well; what the rules found in it is better.
-      const label = own === undefined || (own.includes("@") && found.length > 0) ? [] : [own]
-      return [
-        ...(typeof known === "string" || typeof known === "number" ? [String(known)] : []),
-        ...defined([...label, ...found, ...rest]),
-        madeUp(place)
-      ]
-    },
+    strings: (place) => (place.spare ? [madeUp(place)] : [...found(place), madeUp(place)]),
+    lacks: (place) => !place.spare && found(place).length === 0,
     numbers: (place, { high, low }) => {
+      if (place.spare) return [place.index + 1]
       const sight = look(place)
       const known = fact(place)
       const own = labelled(place)
-      const scale = rowFor(scales, sight.words)
+      const [, scale] = rowFor(scales, sight.words) ?? []
       const span = high - low
       const money = sight.words.some((word) => /^(?:amount|price|total|cost|sum|fee|refund)s?$/.test(word))
       const counted = (text: string) =>
@@ -313,13 +347,14 @@ export const make = ({ facts, reading, seed }: Source): Hints => {
           const pattern = `(\\d[\\d.,]*)\\s+(?:\\p{L}+\\s+)?${Text.escape(Text.stem(word))}|(?<![\\p{L}])${Text.escape(Text.stem(word))}\\p{L}*\\s*(?:is|of|:|=)?\\s*(\\d[\\d.,]*)`
           return [...text.matchAll(new RegExp(pattern, "giu"))].map((match) => match[1] ?? match[2] ?? "")
         })
-      const bare = (text: string) => text.match(/(?<![\w.,-])\d[\d.,]*(?![\w-])/g) ?? []
+      const bare = ({ dates, flat }: Reading.Reading) =>
+        dates.reduce((text, date) => text.replaceAll(date, " "), flat).match(/(?<![\w.,-])\d[\d.,]*(?![\w-])/g) ?? []
       const said = [
         ...(own === undefined ? [] : [own]),
         ...(money ? [...sight.near.amounts, ...reading.amounts] : []),
         ...counted(sight.near.flat),
         ...counted(reading.flat),
-        ...bare(sight.near.flat)
+        ...bare(sight.near)
       ].flatMap((text) => Text.parseNumber(text) ?? [])
       return [
         ...(typeof known === "number"
@@ -339,6 +374,7 @@ export const make = ({ facts, reading, seed }: Source): Hints => {
       return Cues.holds(near(place).flat, words.length > 0 ? words : Text.wordsOf(place.description))
     },
     choose: (place, options) => {
+      if (place.spare) return place.index % options.length
       const known = fact(place)
       const exact = options.findIndex((option) => typeof known === "string" && option === known)
       if (exact >= 0) return exact
@@ -346,7 +382,7 @@ export const make = ({ facts, reading, seed }: Source): Hints => {
     },
     items: (place) => {
       const sight = look(place)
-      const read = byName(listed, place)
+      const [, read] = byName(listed, place) ?? []
       const told = read === undefined ? [] : defined(read(sight.near))
       if (told.length > 0) return told.slice(0, 6)
       return (sight.near.points.length > 0 ? sight.near.points : sentences(sight.near)).slice(0, 3)

@@ -85,8 +85,13 @@ const isDateKey = (key: string) =>
  * @category constructors
  */
 export const fitString = (schema: JsonObject, place: Place, hints: Hints): string | undefined => {
-  const min = typeof schema["minLength"] === "number" ? schema["minLength"] : 0
+  const least = typeof schema["minLength"] === "number" ? schema["minLength"] : 0
   const max = typeof schema["maxLength"] === "number" ? schema["maxLength"] : Infinity
+  // JSON Schema counts code points, JavaScript counts UTF-16 units: a Schema that asks for n units writes n / 2 here.
+  return findString(schema, Math.min(max, least * 2), max, place, hints) ?? findString(schema, least, max, place, hints)
+}
+
+const findString = (schema: JsonObject, min: number, max: number, place: Place, hints: Hints): string | undefined => {
   const sources = patternsOf(schema)
   const patterns = sources.flatMap((source) => compile(source) ?? [])
   const written = typeof schema["format"] === "string" ? schema["format"].replace("uri-reference", "uri") : ""
@@ -115,16 +120,27 @@ export const fitString = (schema: JsonObject, place: Place, hints: Hints): strin
     ...(plain && format === undefined && max >= 10 && isDateKey(place.key) ? hints.dates(place) : []),
     ...hints.strings(place)
   ]
-  if (plain) return texts.map(grown).find(fits)
+  if (plain) {
+    for (const text of texts) {
+      const long = grown(text)
+      if (fits(long)) return long
+    }
+    return undefined
+  }
 
-  // What looks for the pattern in the letter looks for the whole of it: a match inside a word is none.
-  const inLetter = sources.flatMap((source) => {
+  // A match inside a word is none, and a pattern that takes anything is nothing to look for.
+  for (const source of sources) {
+    if (/\[\^|\[\\s\\S\]|\.[*+]/.test(source)) continue
     const inner = source.replace(/^\^/, "").replace(/\$$/, "")
     const pattern = compile(`(?<![\\w-])(?:${inner})(?![\\w-])`, "g")
-    return pattern === undefined ? [] : hints.matching(place, pattern).filter((text) => text !== "")
-  })
-  const found = [...inLetter, ...texts.map(grown).flatMap(variants)].find(fits)
-  if (found !== undefined) return found
+    const found =
+      pattern === undefined ? undefined : hints.matching(place, pattern).find((text) => text !== "" && fits(text))
+    if (found !== undefined) return found
+  }
+  for (const text of texts) {
+    const found = variants(grown(text)).find(fits)
+    if (found !== undefined) return found
+  }
   const seed = hints.random(place)
   // Several patterns: a text that has a piece for each, those that must begin in front, those that must end last.
   const ordered = [...sources].sort((a, b) => rank(a) - rank(b))
@@ -159,14 +175,9 @@ export const fitNumber = (schema: JsonObject, integer: boolean, place: Place, hi
   const tidy = (n: number) => Number(n.toPrecision(12))
   const told = hints.numbers(place, { low, high })
   // Nothing told fits: the nearest that does.
+  const near = Math.max(low, Math.min(high, told[0] ?? 0))
+  const unit = whole || 1
   const middle = Number.isFinite(low) && Number.isFinite(high) ? [(low + high) / 2] : []
-  const edges = [
-    Math.max(low, Math.min(high, told[0] ?? 0)),
-    low,
-    high,
-    low + (whole || 1),
-    high - (whole || 1),
-    ...middle
-  ]
+  const edges = [near, near - unit, near + unit, ...middle, low, high]
   return [...told.filter((n) => integer || fits(n)), ...edges].flatMap(onStep).map(tidy).find(fits)
 }

@@ -97,7 +97,8 @@ class Reader {
       const property = /^\{([^}]*)\}/.exec(this.source.slice(this.at))
       if (property === null) throw new Unknown()
       this.at += property[0].length
-      return /^Lu/.test(property[1] ?? "") ? letters.toUpperCase() : /^N/.test(property[1] ?? "") ? digits : letters
+      const name = property[1] ?? ""
+      return name.startsWith("Lu") ? letters.toUpperCase() : name.startsWith("N") ? digits : letters
     }
     if (/[1-9k]/.test(letter)) throw new Unknown()
     return escapes[letter] ?? letter

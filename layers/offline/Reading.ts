@@ -41,6 +41,8 @@ export interface Reading {
 
 // Enough of a text to answer from; beyond it, time would only be lost.
 const readAtMost = 40_000
+// No word, number or address is longer; what is (encoded data, noise) is read no further.
+const overlong = /([\x21-\x7e]{250})[\x21-\x7e]+/g
 
 const label = /^(\p{L}[\p{L}\d._-]*(?: [\p{L}\d._-]+){0,2})\s*:\s+(\S.*)$/u
 const greeting = /^(?:dear|hello|hi|hey|good (?:morning|afternoon|evening|day)|sehr geehrte|guten tag)\b.{0,60}[,!:]?$/i
@@ -151,7 +153,7 @@ const personIn = (text: string): string | undefined =>
  * @category constructors
  */
 export const read = (input: string): Reading => {
-  const text = input.slice(0, readAtMost)
+  const text = input.slice(0, readAtMost).replaceAll(overlong, "$1")
   const whole = Text.flat(text)
   const { labels, paragraphs, points, signature } = partsOf(text)
   const body = paragraphs.length > 0 ? paragraphs : [...labels.values()]

@@ -2,7 +2,7 @@
  * What of a request the offline model answers: the input that stands in the prompt, what tools have answered so far, and
  * which tools are to be called.
  */
-import { Prompt, Tool } from "../../services/Ai.ts"
+import { type Prompt, Tool } from "../../services/Ai.ts"
 import type { Json, JsonObject } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as Text from "./Text.ts"
@@ -38,7 +38,7 @@ const written = new Set(["OUTPUT REQUIREMENT", "OUTPUT CORRECTION", "OUTPUT", "E
 export const inputOf = (text: string): string => {
   const sections = sectionsOf(text)
   const input = sections.get("INPUT")
-  if (input !== undefined && input !== "") return input
+  if (input !== undefined) return input
   return [...sections].flatMap(([title, body]) => (written.has(title) || body === "" ? [] : [body])).join("\n\n")
 }
 

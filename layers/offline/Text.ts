@@ -29,6 +29,9 @@ export const escape = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{
 
 const abbreviation = /(?:^|\s)(?:mr|mrs|ms|dr|prof|st|no|nr|e\.g|i\.e|etc|approx|vs|inc|ltd|[A-Z])\.$/i
 
+// A longer one is no sentence but a text without full stops.
+const longestSentence = 600
+
 /** Splits a text into sentences; a line break ends none. @category text */
 export const sentencesOf = (text: string): ReadonlyArray<string> => {
   const out: Array<string> = []
@@ -37,7 +40,7 @@ export const sentencesOf = (text: string): ReadonlyArray<string> => {
     if (last !== undefined && abbreviation.test(last)) out[out.length - 1] = `${last} ${part}`
     else if (part !== "") out.push(part)
   }
-  return out
+  return out.map((sentence) => cut(sentence, longestSentence))
 }
 
 /** A text with its first letter large. @category text */

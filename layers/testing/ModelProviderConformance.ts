@@ -505,7 +505,27 @@ export const cases: ReadonlyArray<Case> = [
 
 /**
  * Puts an implementation to all cases, one after the other, and reports. Never fails: read `conforms`, or print the
- * report with `render`.
+ * report with `render`. With a test framework, make one test of each of `cases` instead.
+ *
+ * @example
+ * ```ts
+ * import { Context, Effect, Layer } from "effect"
+ * import { ModelProvider } from "effigent/services/ModelProvider"
+ * import { ModelProviderConformance, ScriptedModel } from "effigent/testing"
+ *
+ * const harness: ModelProviderConformance.Harness = {
+ *   name: "scripted",
+ *   prepare: ({ answer }) =>
+ *     answer._tag === "Says"
+ *       ? Effect.map(Layer.build(ScriptedModel.always(ScriptedModel.chunks(answer.texts, answer))), (context) => ({
+ *           provider: Context.get(context, ModelProvider)
+ *         }))
+ *       : ModelProviderConformance.skip("this example plays plain answers alone")
+ * }
+ * const report = await Effect.runPromise(ModelProviderConformance.run(harness))
+ * console.log(report.conforms) // => true
+ * console.log(report.results[2]?.result) // => { _tag: 'Passed' }
+ * ```
  *
  * @category running
  */

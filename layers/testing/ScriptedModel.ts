@@ -228,6 +228,8 @@ export const respond = (respond: (request: ModelRequest) => Step, options?: Step
 export interface LayerOptions {
   /** The provider's name. Default `scripted`. */
   readonly name?: string | undefined
+  /** The JSON-Schema dialect of its native mode. Default: it has none. */
+  readonly dialect?: "openai" | "anthropic" | undefined
   /** Whether an unused step or a swallowed surprise is a defect when the Scope closes after a success. Default true. */
   readonly strict?: boolean | undefined
 }
@@ -290,7 +292,7 @@ type Refuse = (complaint: string, request: ModelRequest) => ModelError
 const makeLayer = (
   choose: (number: number, request: ModelRequest, refuse: Refuse) => Step | ModelError,
   unused: (used: number) => ReadonlyArray<string>,
-  { name = "scripted", strict = true }: LayerOptions = {}
+  { dialect, name = "scripted", strict = true }: LayerOptions = {}
 ) =>
   Layer.effectContext(
     Effect.gen(function* () {
@@ -351,7 +353,7 @@ const makeLayer = (
         )
       }
 
-      return Context.make(ModelProvider, { name, stream }).pipe(
+      return Context.make(ModelProvider, { name, dialect, stream }).pipe(
         Context.add(ScriptedModel, {
           requests: Effect.sync(() => [...seen]),
           openStreams: Effect.sync(() => open),

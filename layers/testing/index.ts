@@ -1,3 +1,10 @@
 /** What tests need: a scripted model, faults, cassettes, and the conformance suite of model providers. */
+
+/** Records a real provider's answers, and replays them. */
+export * as Cassette from "./Cassette.ts"
+/** Faults around any provider: latency, cuts, stalls, corrupt text, failures. */
+export * as FaultInjection from "./FaultInjection.ts"
+/** The promises of `ModelProvider` as cases for any implementation. */
 export * as ModelProviderConformance from "./ModelProviderConformance.ts"
+/** A model that says what a test tells it to say. */
 export * as ScriptedModel from "./ScriptedModel.ts"
