@@ -42,7 +42,7 @@ const variables = Config.all({
 })
 
 /** The models that are asked where `EFFIGENT_MODEL` names none. @category constants */
-export const defaultModels = { openai: "gpt-4.1-mini", anthropic: "claude-sonnet-4-5" } as const
+export const defaultModels = { openai: "gpt-4.1-mini", anthropic: "claude-sonnet-5-5" } as const
 
 const redacted = Option.match({
   onNone: () => ({}),

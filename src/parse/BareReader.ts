@@ -59,7 +59,7 @@ export class BareReader {
       }
       if (i > start) {
         this.token = this.token === "" ? text.slice(start, i) : this.token + text.slice(start, i)
-        this.spaced = false
+        this.spaced = Lookahead.isSpace(text.charCodeAt(i - 1))
       }
       if (i >= n) return n
       start = i
@@ -74,7 +74,6 @@ export class BareReader {
         const blank = Lookahead.isSpace(c)
         if (token === undefined && blank && c !== 10) {
           this.wordy = true
-          this.spaced = true
           i++
           continue
         }

@@ -49,7 +49,6 @@ export const deltas = (kind: "text" | "reasoning"): Reader<Delta> => {
     mark: (mark) => {
       const restart = restarted(mark)
       if (restart !== undefined) out.push({ _tag: "Restarted", ...restart })
-      else if (kind === "reasoning" && mark._tag === "Reasoning" && mark.text !== "") add(mark.text)
     },
     take: out.take
   }

@@ -125,8 +125,9 @@ export class Recorder<A> {
         return this.transcript.text(event.text)
       case "Reasoning":
         this.firstTokenAt ??= this.now()
-        if (event.signature === undefined && event.redacted === undefined) return this.transcript.reasoning(event.text)
-        break
+        this.transcript.reasoning(event.text)
+        if (event.signature !== undefined || event.redacted !== undefined) this.transcript.mark({ ...event, text: "" })
+        return
       case "Restarted":
         this.restart(this.current([]), event.reason)
         return this.begin()

@@ -188,6 +188,59 @@ describe("a response", () => {
     )
   )
 
+  it.effect("EV-01 keeps reasoning apart from the answer, with the signature that has to be sent back", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.make({}).pipe(Agent.input("go"), Agent.respond)
+      assert.strictEqual(yield* Stream.mkString(Deltas.inBand(response.reasoning)), "thinking")
+      assert.strictEqual(yield* response.text, "hello")
+      const { reasoning } = yield* response.full
+      assert.strictEqual(reasoning, "thinking")
+      const events = yield* Stream.runCollect(response.events(["Reasoning", "Text", "Done"]))
+      assert.deepStrictEqual(events, [
+        { _tag: "Reasoning", text: "think" },
+        { _tag: "Reasoning", text: "ing" },
+        { _tag: "Reasoning", text: "", signature: "SIG==" },
+        { _tag: "Text", text: "he" },
+        { _tag: "Text", text: "llo" },
+        { _tag: "Done", text: "hello", reasoning: "thinking" }
+      ])
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.events([
+            [{ _tag: "Reasoning", text: "think" }],
+            [{ _tag: "Reasoning", text: "ing", signature: "SIG==" }],
+            [
+              { _tag: "Text", text: "he" },
+              { _tag: "Text", text: "llo" }
+            ],
+            [{ _tag: "Finish", reason: "stop" }]
+          ])
+        ])
+      )
+    )
+  )
+
+  it.effect("keeps the provider's frames where asked to", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.respond(Agent.settings(agent, { keepOriginal: true }))
+      assert.deepStrictEqual(yield* Stream.runCollect(response.original), [{ id: 1 }])
+      assert.isTrue((yield* ScriptedModel.requests)[0]?.includeRaw)
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.events([
+            [
+              { _tag: "Raw", frame: { id: 1 } },
+              { _tag: "Text", text: JSON.stringify(letter) }
+            ],
+            [{ _tag: "Finish", reason: "stop" }]
+          ])
+        ])
+      )
+    )
+  )
+
   it.effect("keeps the provider's frames only where asked to", () =>
     Effect.gen(function* () {
       const response = yield* Agent.respond(agent)
