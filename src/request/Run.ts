@@ -2,6 +2,7 @@
  * One response at work: starts the attempts at the first read, counts the readers, and settles how it ended. Readers
  * are Effects (wait for the end) and Streams (follow the transcript from its beginning).
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -111,7 +112,7 @@ export const make = Effect.fnUntraced(function* <Out, E>(
             return Effect.sync(stop)
           })
           const end = Effect.andThen(Deferred.await(settled), Cause.done())
-          const pull: Effect.Effect<readonly [B, ...Array<B>], E | ResponseAborted | Cause.Done> = Effect.suspend(
+          const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<B>, E | ResponseAborted | Cause.Done> = Effect.suspend(
             () => {
               while (cursor.hasNext()) {
                 cursor.advance(reader, entriesPerPull)

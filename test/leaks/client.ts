@@ -7,9 +7,9 @@ import { ModelProvider } from "effigent/services/ModelProvider"
 import { setTimeout } from "node:timers/promises"
 
 const baseUrl = process.env["BASE_URL"] ?? ""
-const agent = Agent.make({ output: Schema.Struct({ items: Output.ensure(Schema.Array(Schema.String), "Items") }) }).pipe(
-  Agent.input("go")
-)
+const agent = Agent.make({
+  output: Schema.Struct({ items: Output.ensure(Schema.Array(Schema.String), "Items") })
+}).pipe(Agent.input("go"))
 
 // Counts the provider's streams that are running.
 let open = 0
