@@ -12,6 +12,7 @@ import * as Correction from "../output/Correction.ts"
 import type { Finding } from "../output/Finding.ts"
 import { OutputError } from "../output/OutputError.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
+import * as StrictJson from "../parse/StrictJson.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import type { Attempt, FullResponse } from "./ModelResponse.ts"
 import type { Recorder } from "./Recorder.ts"
@@ -103,9 +104,14 @@ const attempt = Effect.fnUntraced(function* <A, R, B>(
 // What the contract judges: the value that stands in the text, and which parts of it were cut off.
 const read = <A, R>(contract: Contract.Contract<A, R>, { finishReason, text }: Attempt): Contract.Scan => {
   if (contract.format === "text") return { found: true, value: text, repaired: new Set() }
-  const scan = JsonScanner.parse(text, { shape: contract.shape, cut: finishReason === "length" })
+  const strict = StrictJson.read(text, maxDepth)
+  if (strict !== undefined) return { found: true, value: strict, repaired: new Set() }
+  const scan = JsonScanner.parse(text, { shape: contract.shape, cut: finishReason === "length", maxDepth })
   return { ...scan, found: scan.found && scan.problem === undefined, detail: scan.problem?.detail }
 }
+
+// The scanner's own limit, for both ways of reading.
+const maxDepth = 512
 
 const cut: Finding = {
   path: "",
