@@ -24,6 +24,9 @@ export * as Output from "./output/Output.ts"
 /** Paths into values, and how they print. @category modules */
 export * as Path from "./parse/Path.ts"
 
+/** Validators: what an answer has to fulfil beyond its Schema. @category modules */
+export * as Validation from "./request/Validation.ts"
+
 export type { AgentError } from "./agent/Agent.ts"
 export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
 export type { Finding } from "./output/Finding.ts"

@@ -34,11 +34,11 @@ export interface ReadOptions {
  *
  * @category constructors
  */
-export const make = Effect.fnUntraced(function* <A, R, I>(
-  plan: Attempts.Plan<A, R>,
+export const make = Effect.fnUntraced(function* <A, E, R, I>(
+  plan: Attempts.Plan<A, E, R>,
   options: ReadOptions
 ): Effect.fn.Return<
-  ModelResponse<A, Attempts.PlanError | OutputPathError | ResponseAborted, I>,
+  ModelResponse<A, Attempts.PlanError | OutputPathError | ResponseAborted | E, I>,
   never,
   Scope.Scope | R
 > {
@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function* <A, R, I>(
   // The compiler checks these paths as far as it sees; the rest is checked here, when the stream is run.
   const at = (path: string) => Effect.fromResult(Contract.at(plan.contract, path))
 
-  type Failure = Attempts.PlanError | OutputPathError | ResponseAborted
+  type Failure = Attempts.PlanError | OutputPathError | ResponseAborted | E
 
   return {
     text: Effect.map(outcome, (full) => full.text),
