@@ -53,9 +53,11 @@ export const fence = (text: string, i: number, final: boolean): number => {
     if (!inWord) break
   }
   if (j === text.length && !final && j < i + 3 + maxInfo) return -1
-  // The language ends its line: a word with more after it on the line, or a number, is text, such as "```42```".
+  // The language ends its line: a word with more after it on the line, or a number, is text, such as "```42```". So is
+  // a word that is longer than any language, wherever it ends: what follows it may not have come yet.
   const c = text.charCodeAt(j)
-  const language = j > word && (j >= text.length || c === 10 || c === 13 || c === 32 || c === 123 || c === 91)
+  const language =
+    j > word && j < i + 3 + maxInfo && (j >= text.length || c === 10 || c === 13 || c === 32 || c === 123 || c === 91)
   return (language && !(text.charCodeAt(word) <= 57) ? j : word) - i
 }
 

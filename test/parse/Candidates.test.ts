@@ -229,4 +229,13 @@ describe("an answer of the declared shape", () => {
     const { result } = readAll(text, { shape: S })
     assert.deepStrictEqual(result.value, { title: 'Hello "World"', tags: ["a", "b"], meta: { n: 25, ok: true } })
   })
+
+  it("does not depend on the chunks where a fence is followed by a very long word", () => {
+    const text = `{\`\`\`${"null".repeat(9)}`
+    const whole = readAll(text).result
+    for (let at = 1; at < text.length; at++) {
+      const { result } = read([text.slice(0, at), text.slice(at)])
+      assert.deepStrictEqual(result, whole, `cut at ${at}`)
+    }
+  })
 })
