@@ -3,6 +3,9 @@
 /** Agents: immutable values that say what to ask a model and what to get back. @category modules */
 export * as Agent from "./agent/Agent.ts"
 
+/** Budgets: what a piece of work may spend. @category modules */
+export * as Budget from "./request/Budget.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 

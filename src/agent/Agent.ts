@@ -22,13 +22,15 @@ import type { PromptError } from "../prompt/PromptError.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
 import type { Ask, Plan, PlanError } from "../request/Attempts.ts"
+import * as Budget from "../request/Budget.ts"
 import type { ModelResponse } from "../request/ModelResponse.ts"
 import * as Response from "../request/Response.ts"
 import type { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
 
 /**
- * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered.
+ * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered,
+ * a budget that is spent.
  *
  * @category errors
  */
@@ -59,6 +61,8 @@ export interface Settings {
   readonly repair?: "all" | "missing" | undefined
   /** Whether a correction quotes the answer that was wrong. Default false. */
   readonly quoteAnswer?: boolean | undefined
+  /** What the agent may spend: limits for each response by itself, or one budget for all of them together. */
+  readonly budget?: Budget.Limits | Budget.Budget | undefined
   /** Keep the provider's frames for `response.original`. Default false. */
   readonly keepOriginal?: boolean | undefined
   /** How paths of instant events are printed. Default `dot`. */
@@ -364,6 +368,9 @@ const validatorsOf = <A, E, R, I>(self: Agent<A, E, R, I>) =>
   // As above.
   (self.config.validators ?? []) as unknown as ReadonlyArray<Validation.Validator<A, E, R>>
 
+const budgetOf = (budget: Budget.Limits | Budget.Budget) =>
+  Budget.isBudget(budget) ? Effect.succeed(budget) : Budget.make(budget)
+
 const noTools: ReadonlyArray<Tool.Any> = []
 
 const firstAsk: Ask = { attempt: 1, correction: undefined, contract: undefined, change: {} }
@@ -435,10 +442,12 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   const native = nativeOf(config, contract, provider)
   const request = (ask: Ask) => requestOf(config, contract, native === true, ask)
   yield* Effect.fromResult(request(firstAsk))
+  const own = config.budget === undefined ? [] : [yield* budgetOf(config.budget)]
   const plan: Plan<A, E, R> = {
     provider,
     contract,
     validators: validatorsOf(self),
+    budgets: [...(yield* Budget.Current), ...own],
     request,
     maxRetries: config.maxRetries ?? 3,
     repair: config.repair ?? "all",

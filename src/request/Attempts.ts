@@ -14,6 +14,7 @@ import { OutputError } from "../output/OutputError.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
 import * as StrictJson from "../parse/StrictJson.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
+import * as Budget from "./Budget.ts"
 import type { Attempt, FullResponse } from "./ModelResponse.ts"
 import type { Recorder } from "./Recorder.ts"
 import * as Repair from "./Repair.ts"
@@ -46,6 +47,8 @@ export interface Plan<A, E, R> {
   readonly validators: ReadonlyArray<Validation.Validator<A, E, R>>
   /** Renders the request of an attempt. */
   readonly request: (ask: Ask) => Result.Result<ModelRequest, PromptError>
+  /** What every request is charged to. */
+  readonly budgets: ReadonlyArray<Budget.Budget>
   /** How many corrections may follow the first attempt. */
   readonly maxRetries: number
   /** What a correction asks for: the whole again, or where possible only the places that were wrong. */
@@ -59,7 +62,7 @@ export interface Plan<A, E, R> {
 }
 
 /** How a plan can fail, besides its validators. @category errors */
-export type PlanError = ModelError | OutputError | PromptError
+export type PlanError = ModelError | OutputError | PromptError | Budget.BudgetExceeded
 
 /**
  * Runs a plan to its end. All that the model sends stands in the recorder's transcript when this ends, well or not; the
@@ -155,8 +158,8 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
     return yield* request.failure
   }
   const receive = (events: Parameters<typeof recorder.receiveAll>[0]) => Effect.sync(() => recorder.receiveAll(events))
-  yield* plan.provider.stream(request.success).pipe(
-    Stream.runForEachArray(receive),
+  const sent = Stream.runForEachArray(plan.provider.stream(request.success), receive)
+  yield* Budget.spend(sent, plan.budgets, () => recorder.spent()).pipe(
     Effect.tapError((error) => Effect.sync(() => recorder.fail(recorder.current([]), error.message)))
   )
   const ended = recorder.current([])

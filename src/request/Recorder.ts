@@ -36,6 +36,8 @@ export class Recorder<A> {
   private beganAt = 0
   private position: ReturnType<Transcript["position"]>
   private usage: Usage = {}
+  // Tokens of attempts that a replaying provider gave up since the request was sent.
+  private replayed: Usage = {}
   private refusal = ""
   private finishReason: Attempt["finishReason"]
   private id: string | undefined
@@ -57,6 +59,21 @@ export class Recorder<A> {
    * Begins the next attempt. One that repairs asks for parts alone; what the model sends is held back until `reveal`.
    */
   begin(repairs = false): void {
+    this.replayed = {}
+    this.next(repairs)
+  }
+
+  /** What the request that was sent last has used so far, and whom it asked. */
+  spent(): { readonly usage: Usage; readonly model: string | undefined } {
+    return { usage: addUsage(this.replayed, this.usage), model: this.model }
+  }
+
+  private replay(): void {
+    this.replayed = addUsage(this.replayed, this.usage)
+    this.next(this.hidden !== undefined)
+  }
+
+  private next(repairs: boolean): void {
     this.hidden = repairs ? [] : undefined
     this.attempt++
     this.beganAt = this.now()
@@ -148,7 +165,7 @@ export class Recorder<A> {
         break
       case "Restarted":
         this.restart(this.current([]), event.reason)
-        return this.begin(this.hidden !== undefined)
+        return this.replay()
       case "Usage":
         this.usage = event.usage
         break
