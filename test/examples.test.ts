@@ -7,7 +7,12 @@ import { promisify } from "node:util"
 const root = new URL("../", import.meta.url).pathname
 
 const said: { readonly [file: string]: ReadonlyArray<string> } = {
-  "01-first-request.ts": ["title: 'Budget review", "attendees: [ 'Ada Lovelace'"],
+  "01-first-request.ts": [
+    "name: 'Ada Lovelace'",
+    "email: 'ada@engine.example'",
+    "subject: 'The printer is on fire'",
+    "urgent: true"
+  ],
   "02-fields-as-they-stream.ts": ["finished: headline", "finished: requests[1]", "headline came in"],
   "03-work-on-each-item.ts": ["-> billing: Refund the second charge", "dispatched 3 of 3 actions"],
   "04-ensure-and-correct.ts": [

@@ -29,6 +29,12 @@ export interface Choice {
   readonly layer: Layer.Layer<ModelProvider, Config.ConfigError>
 }
 
+/** The table above, for people at a terminal. @category constants */
+export const help = `OPENAI_API_KEY           asks the OpenAI API
+OPENAI_BASE_URL          asks an endpoint that speaks its chat completions (Ollama, vLLM, ...)
+ANTHROPIC_API_KEY        asks the Anthropic API, unless one of the above is set
+EFFIGENT_MODEL           names the model of it`
+
 // An empty variable counts as unset: shells and CI systems leave such behind.
 const variable = (name: string) =>
   Config.String(name).pipe(Config.option, Config.map(Option.filter((value) => value.trim() !== "")))
@@ -51,6 +57,8 @@ const redacted = Option.match({
 
 const url = Option.match({ onNone: () => ({}), onSome: (baseUrl: string) => ({ baseUrl }) })
 
+const withoutCredentials = (url: string) => url.replace(/\/\/[^/@]*@/, "//")
+
 /**
  * Picks a model by the table above. `tokensPerSecond` is the pace of the offline model; default: as fast as it can.
  *
@@ -60,7 +68,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
   Effect.map(variables, (env): Choice => {
     if (Option.isSome(env.openaiKey) || Option.isSome(env.openaiUrl)) {
       const model = Option.getOrElse(env.model, () => defaultModels.openai)
-      const where = Option.getOrElse(env.openaiUrl, () => "the OpenAI API")
+      const where = Option.match(env.openaiUrl, { onNone: () => "the OpenAI API", onSome: withoutCredentials })
       return {
         description: `Model: ${model} at ${where}`,
         layer: Layer.unwrap(
@@ -74,7 +82,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
     if (Option.isSome(env.anthropicKey)) {
       const model = Option.getOrElse(env.model, () => defaultModels.anthropic)
       return {
-        description: `Model: ${model} at ${Option.getOrElse(env.anthropicUrl, () => "the Anthropic API")}`,
+        description: `Model: ${model} at ${Option.match(env.anthropicUrl, { onNone: () => "the Anthropic API", onSome: withoutCredentials })}`,
         layer: Layer.unwrap(
           Effect.map(
             Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
@@ -84,9 +92,12 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
         )
       }
     }
+    const ignored = Option.match(env.model, {
+      onNone: () => "",
+      onSome: (model) => `; EFFIGENT_MODEL=${model} is ignored`
+    })
     return {
-      description:
-        "Model: offline, built in (no key is set; set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY to ask a real one)",
+      description: `Model: offline, built in (no key is set; set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY to ask a real one${ignored})`,
       layer: Layer.unwrap(
         Effect.map(
           Effect.promise(() => import("../offline/OfflineModel.ts")),
