@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { ModelPool } from "effigent/layers/pool"
 import {
   InvalidRequest,
-  ModelError,
+  type ModelError,
   type ModelErrorReason,
   ProviderUnavailable,
   RateLimited
