@@ -1,4 +1,5 @@
 /** The model pool, name by name. */
+export { config, type Endpoint, fromConfig, fromFile, fromValue, type Vendor, type Vendors } from "./FromConfig.ts"
 export {
   type Failover,
   type Key,
@@ -19,3 +20,4 @@ export {
   type ServicesOf
 } from "./Pool.ts"
 export { retry, type RetryOptions } from "./Retry.ts"
+export { PoolConfigError, type Problem, Settings } from "./Settings.ts"

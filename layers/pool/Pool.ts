@@ -105,10 +105,12 @@ const isLayer = <E, R>(member: Member<E, R>): member is Layer.Layer<ModelProvide
 
 const open = Effect.fnUntraced(function* <E, R>(
   name: string,
-  member: Member<E, R>
+  member: Member<E, R>,
+  memoMap: Layer.MemoMap
 ): Effect.fn.Return<Ready, E, R | Scope.Scope> {
   const profile = isLayer(member) ? { provider: member } : member
-  const bare = Context.get(yield* Layer.build(profile.provider), ModelProvider)
+  const built = yield* Layer.buildWithMemoMap(profile.provider, memoMap, yield* Effect.scope)
+  const bare = Context.get(built, ModelProvider)
   const limited = profile.limits === undefined ? bare : yield* Limits.wrap(bare, profile.limits)
   const provider = profile.retry === undefined ? limited : Retry.wrap(limited, profile.retry)
   const { provider: _, ...rest } = profile
@@ -142,8 +144,10 @@ export const make = Effect.fnUntraced(function* <E, R>(
   options: PoolOptions<{ readonly [name: string]: Member<E, R> }, string>
 ): Effect.fn.Return<ModelProvider["Service"], E, R | Scope.Scope> {
   const pool = options.name ?? "pool"
+  // One memo map for all, so that models that share a layer share what it holds: its limits, its keys.
+  const memoMap = Layer.CurrentMemoMap.forkOrCreate(yield* Effect.context<never>())
   const models = new Map<string, Ready>()
-  for (const [name, member] of Object.entries(options.models)) models.set(name, yield* open(name, member))
+  for (const [name, member] of Object.entries(options.models)) models.set(name, yield* open(name, member, memoMap))
   const fallback: Fallback = isList(options.fallback) ? { error: options.fallback } : (options.fallback ?? {})
   const lists = { ...fallback, rateLimit: fallback.rateLimit ?? fallback.error }
 
