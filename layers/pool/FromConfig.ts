@@ -12,6 +12,7 @@ import { ModelProvider } from "../../services/ModelProvider.ts"
 import * as Keys from "./Keys.ts"
 import * as Limits from "./Limits.ts"
 import * as Pool from "./Pool.ts"
+import * as Retry from "./Retry.ts"
 import * as Settings from "./Settings.ts"
 
 /**
@@ -63,6 +64,15 @@ const providerLayer = <E, R>(
   return limits === undefined ? provider : Limits.limits(limits).pipe(Layer.provide(provider))
 }
 
+const profileOf = <E, R>(
+  { provider: _, retry, ...profile }: Settings.ModelSettings,
+  provider: Layer.Layer<ModelProvider, E, R>
+): Pool.Profile<E, R> => {
+  if (retry === undefined) return { ...profile, provider }
+  const { firstDelay, maxDelay, ...rest } = retry
+  return { ...profile, provider, retry: { ...rest, schedule: Retry.backOff(firstDelay, maxDelay) } }
+}
+
 const build = <E, R>(
   settings: Settings.Settings,
   vendors: Vendors<E, R>
@@ -70,14 +80,15 @@ const build = <E, R>(
   const members: Record<string, Pool.Member<E, R>> = {}
   // One layer for all models of a provider, so that they share its limits and keys.
   const layers = new Map<string, Layer.Layer<ModelProvider, E, R>>()
-  for (const [name, { provider: from, ...profile }] of Object.entries(settings.models)) {
+  for (const [name, model] of Object.entries(settings.models)) {
+    const from = model.provider
     const provider = settings.providers[from]
     const vendor = vendors[provider?.vendor ?? from]
     // Decoding has made sure of both.
     if (provider === undefined || vendor === undefined) continue
-    const layer = layers.get(from) ?? providerLayer(from, profile.model, provider, vendor)
+    const layer = layers.get(from) ?? providerLayer(from, model.model, provider, vendor)
     layers.set(from, layer)
-    members[name] = { ...profile, provider: layer }
+    members[name] = profileOf(model, layer)
   }
   return Pool.make({
     models: members,

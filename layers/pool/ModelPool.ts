@@ -19,5 +19,5 @@ export {
   type Profile,
   type ServicesOf
 } from "./Pool.ts"
-export { retry, type RetryOptions } from "./Retry.ts"
+export { backOff, retry, type RetryOptions } from "./Retry.ts"
 export { PoolConfigError, type Problem, Settings } from "./Settings.ts"

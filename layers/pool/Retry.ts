@@ -24,8 +24,7 @@ export interface RetryOptions {
   /** No request begins later than this after the first one. Default 2 minutes. */
   readonly time?: Duration.Input | undefined
   /**
-   * The delays; when it ends, so do the retries. Default: 500 ms, doubled each time, at most 30 s, each changed at
-   * random by up to a fifth.
+   * The delays; when it ends, so do the retries. Default: `ModelPool.backOff()`.
    */
   readonly schedule?: Schedule.Schedule<unknown, ModelError> | undefined
   /** The longest that a provider may make us wait (`Retry-After`). Default 60 s. */
@@ -39,16 +38,23 @@ export interface RetryOptions {
   readonly replay?: boolean | undefined
 }
 
-const backOff = Schedule.min([Schedule.exponential("500 millis"), Schedule.spaced("30 seconds")]).pipe(
-  Schedule.jittered
-)
+/**
+ * Delays that begin with `first` (default 500 ms), double each time, are at most `max` (default 30 s), and are each
+ * changed at random by up to a fifth.
+ *
+ * @category schedules
+ */
+export const backOff = (
+  first: Duration.Input = "500 millis",
+  max: Duration.Input = "30 seconds"
+): Schedule.Schedule<unknown> => Schedule.jittered(Schedule.min([Schedule.exponential(first), Schedule.spaced(max)]))
 
 /** A provider that retries. @category constructors */
 export const wrap = (inner: ModelProvider["Service"], options: RetryOptions = {}): ModelProvider["Service"] => {
   const attempts = options.attempts ?? 3
   const time = Duration.toMillis(options.time ?? "2 minutes")
   const cap = Duration.toMillis(options.maxRetryAfter ?? "60 seconds")
-  const schedule: Schedule.Schedule<unknown, ModelError> = options.schedule ?? backOff
+  const schedule: Schedule.Schedule<unknown, ModelError> = options.schedule ?? backOff()
   const when = options.when ?? ((error) => error.isRetryable)
   return {
     ...inner,

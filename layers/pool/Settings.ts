@@ -25,6 +25,8 @@ const Timeouts = Schema.Struct({
 const Retry = Schema.Struct({
   attempts: optional(count),
   time: optional(Span),
+  firstDelay: optional(Span),
+  maxDelay: optional(Span),
   maxRetryAfter: optional(Span),
   replay: optional(Schema.Boolean)
 })
@@ -156,6 +158,9 @@ export type Settings = typeof Settings.Type
 
 /** A provider of the settings. @category models */
 export type ProviderSettings = typeof Provider.Type
+
+/** A model of the settings. @category models */
+export type ModelSettings = typeof Model.Type
 
 /** Time-outs of the settings. @category models */
 export type TimeoutSettings = { readonly [stage in keyof typeof Timeouts.Type]?: Duration.Duration }

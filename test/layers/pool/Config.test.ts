@@ -312,16 +312,20 @@ describe("settings", () => {
       const { asked, layer } = vendor(() => ScriptedModel.fail(new RateLimited({ detail: "later" })))
       const settings = {
         providers: { p: {} },
-        models: { a: { provider: "p", model: "m", retry: { attempts: 2 } } },
+        models: { a: { provider: "p", model: "m", retry: { attempts: 3, firstDelay: 1_000, maxDelay: 1_000 } } },
         default: "a"
       }
       const fiber = yield* Effect.forkChild(
         Effect.flip(ask()).pipe(Effect.provide(ModelPool.fromValue(settings, { p: layer }))),
         { startImmediately: true }
       )
-      yield* TestClock.adjust("1 minute")
-      yield* Fiber.join(fiber)
+      yield* TestClock.adjust(799)
+      assert.strictEqual(asked.length, 1)
+      yield* TestClock.adjust(401)
       assert.strictEqual(asked.length, 2)
+      yield* TestClock.adjust(1_200)
+      yield* Fiber.join(fiber)
+      assert.strictEqual(asked.length, 3)
     })
   )
 })
