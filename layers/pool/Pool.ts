@@ -130,9 +130,14 @@ const translate = ({ model: _, ...request }: ModelRequest, { model, options }: R
   options: merge(options, request.options)
 })
 
+// Each attempt of a model begins with its name, those that its own retries and keys begin too. They announce an attempt
+// in a chunk of its own, so that only the first event of a chunk is looked at.
 const send = (ready: Ready, request: ModelRequest): Stream.Stream<ModelEvent, ModelError> => {
   const info: ModelEvent = { _tag: "Info", model: ready.name }
-  return Stream.concat(Stream.succeed(info), ready.provider.stream(translate(request, ready.profile)))
+  const answer = Stream.mapArray(ready.provider.stream(translate(request, ready.profile)), (events) =>
+    events[0]._tag === "Restarted" ? [events[0], info, ...events.slice(1)] : events
+  )
+  return Stream.concat(Stream.succeed(info), answer)
 }
 
 /**

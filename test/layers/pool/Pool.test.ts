@@ -1,6 +1,6 @@
 // Named models: which one answers, and what follows when it fails.
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Schema, Stream } from "effect"
+import { Context, Effect, Fiber, Layer, Redacted, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent } from "effigent"
 import { ModelPool } from "effigent/layers/pool"
@@ -154,6 +154,42 @@ describe("named models", () => {
           ["a", "vendor-2-2026"]
         )
       }).pipe(Effect.provide(layer))
+    })
+  )
+
+  it.effect("tells it anew with each retry and each key of the model", () =>
+    Effect.gen(function* () {
+      const { model } = recorder()
+      const layer = ModelPool.layer({
+        models: {
+          a: {
+            provider: ModelPool.keys({
+              keys: [
+                { id: "one", key: Redacted.make("k1") },
+                { id: "two", key: Redacted.make("k2") }
+              ],
+              provider: () => model("a", slow)
+            }),
+            retry: { attempts: 3 }
+          },
+          b: model("b")
+        },
+        default: "a",
+        fallback: ["b"]
+      })
+      const reading = yield* Effect.forkChild(
+        Effect.gen(function* () {
+          const response = yield* Agent.respond(Agent.make({ input: "go" }))
+          return yield* response.meta
+        }).pipe(Effect.scoped, Effect.provide(layer)),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust("1 minute")
+      const meta = yield* Fiber.join(reading)
+      assert.deepStrictEqual(
+        meta.attempts.map((one) => one.model),
+        ["a", "a", "a", "b"]
+      )
     })
   )
 
