@@ -55,6 +55,7 @@ export const wrap = (inner: ModelProvider["Service"], options: RetryOptions = {}
   const time = Duration.toMillis(options.time ?? "2 minutes")
   const cap = Duration.toMillis(options.maxRetryAfter ?? "60 seconds")
   const schedule: Schedule.Schedule<unknown, ModelError> = options.schedule ?? backOff()
+  const steps = Schedule.toStep(schedule)
   const when = options.when ?? ((error) => error.isRetryable)
   return {
     ...inner,
@@ -62,9 +63,11 @@ export const wrap = (inner: ModelProvider["Service"], options: RetryOptions = {}
       Stream.unwrap(
         Effect.gen(function* () {
           const budget = new Budget.Budget(attempts - 1, (yield* Replacement.now) + time, yield* Budget.Current)
-          const step = yield* Schedule.toStep(schedule)
+          // Made with the first failure: most requests have none.
+          let step: Effect.Success<typeof steps> | undefined
           const decide: Replacement.Decide = Effect.fnUntraced(function* (error) {
             if (!when(error)) return error
+            step ??= yield* steps
             const next = yield* Effect.exit(step(yield* Replacement.now, error))
             if (Exit.isFailure(next)) return error
             const delay = Math.max(Duration.toMillis(next.value[1]), Replacement.asked(error, cap))

@@ -148,6 +148,40 @@ describe("concurrency", () => {
     }).pipe(Effect.provide(endless({ concurrency: 1 }, ScriptedModel.fail(new RateLimited({ detail: "no" })))))
   )
 
+  it.effect(
+    "of 300 requests of which every third is interrupted somewhere, no other is lost and no place stays taken",
+    () =>
+      Effect.gen(function* () {
+        let most = 0
+        const fibers = yield* Effect.forEach(Array.from({ length: 300 }), () => fork)
+        for (let tick = 0; tick < 400; tick++) {
+          yield* TestClock.adjust(1)
+          most = Math.max(most, yield* ScriptedModel.openStreams)
+          // Some wait, some are being answered, some have ended.
+          const victim = tick % 3 === 0 ? fibers[(tick * 7) % 300] : undefined
+          if (victim !== undefined && ((tick * 7) % 300) % 3 === 0) yield* Fiber.interrupt(victim)
+        }
+        yield* TestClock.adjust("10 seconds")
+        const exits = yield* Effect.forEach(fibers, (fiber) => Fiber.join(fiber).pipe(Effect.exit))
+        const lost = exits.filter(
+          (exit, index) => index % 3 !== 0 && !(Exit.isSuccess(exit) && Exit.isSuccess(exit.value))
+        )
+        assert.strictEqual(lost.length, 0)
+        assert.isAbove(exits.filter((exit) => Exit.isFailure(exit)).length, 20)
+        assert.strictEqual(most, 5)
+        assert.strictEqual(yield* ScriptedModel.openStreams, 0)
+        // All five places are free again.
+        const again = yield* Effect.forEach(Array.from({ length: 5 }), () => fork)
+        for (let i = 0; i < 50; i++) yield* Effect.yieldNow
+        assert.strictEqual(yield* ScriptedModel.openStreams, 5)
+        yield* Fiber.interruptAll(again)
+      }).pipe(
+        Effect.provide(
+          endless({ concurrency: 5, rate: { limit: 10, window: "7 millis" } }, ScriptedModel.text("ok", { latency: 3 }))
+        )
+      )
+  )
+
   for (const maxQueued of [0, 2]) {
     it.effect(`with maxQueued ${maxQueued} one more waiter fails at once, typed`, () =>
       Effect.gen(function* () {
