@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import { ModelError } from "../../services/ModelError.ts"
 import type { ModelEvent } from "../../services/ModelProvider.ts"
-import * as Budget from "./Budget.ts"
+import * as Allowance from "./Allowance.ts"
 
 /**
  * What replaces a failed request.
@@ -21,7 +21,7 @@ export interface Replacement {
   readonly delay: number
   /** The other request. */
   readonly stream: Stream.Stream<ModelEvent, ModelError>
-  /** What is reported where the budget does not allow it. */
+  /** What is reported where the allowance does not cover it. */
   readonly otherwise: ModelError
 }
 
@@ -62,7 +62,7 @@ export const replacing = (
         Effect.gen(function* () {
           const next = yield* decide(error)
           if (next instanceof ModelError) return Stream.fail(next)
-          if (!(yield* Budget.spend(next.delay))) return Stream.fail(next.otherwise)
+          if (!(yield* Allowance.spend(next.delay))) return Stream.fail(next.otherwise)
           const restarted: ModelEvent = { _tag: "Restarted", reason: next.reason }
           const again = replacing(next.stream, replay, decide)
           return Stream.concat(

@@ -7,7 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import type { ModelError } from "../../services/ModelError.ts"
 import { ModelProvider } from "../../services/ModelProvider.ts"
-import * as Budget from "./Budget.ts"
+import * as Allowance from "./Allowance.ts"
 import * as Replacement from "./Replacement.ts"
 
 /**
@@ -62,7 +62,8 @@ export const wrap = (inner: ModelProvider["Service"], options: RetryOptions = {}
     stream: (request) =>
       Stream.unwrap(
         Effect.gen(function* () {
-          const budget = new Budget.Budget(attempts - 1, (yield* Replacement.now) + time, yield* Budget.Current)
+          const end = (yield* Replacement.now) + time
+          const allowance = new Allowance.Allowance(attempts - 1, end, yield* Allowance.Current)
           // Made with the first failure: most requests have none.
           let step: Effect.Success<typeof steps> | undefined
           const decide: Replacement.Decide = Effect.fnUntraced(function* (error) {
@@ -74,7 +75,7 @@ export const wrap = (inner: ModelProvider["Service"], options: RetryOptions = {}
             return { reason: error.message, delay, stream: inner.stream(request), otherwise: error }
           })
           const stream = Replacement.replacing(inner.stream(request), options.replay === true, decide)
-          return Stream.provideService(stream, Budget.Current, budget)
+          return Stream.provideService(stream, Allowance.Current, allowance)
         })
       )
   }
