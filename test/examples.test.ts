@@ -22,7 +22,14 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "late reader: 1"
   ],
   "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
-  "06-without-effect.ts": ["Heating\n", "requests[1] = "]
+  "06-without-effect.ts": ["Heating\n", "requests[1] = "],
+  "07-model-pool.ts": [
+    "attempt 2 failed: fast: vendor-a",
+    "next: spare",
+    "attempt 3 completed",
+    "asked: fast, fast, spare",
+    "title: 'Heating is down'"
+  ]
 }
 
 describe("examples", () => {

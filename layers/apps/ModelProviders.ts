@@ -8,14 +8,16 @@
  * | `ANTHROPIC_API_KEY` | Anthropic |
  * | neither | the offline model |
  *
- * `EFFIGENT_MODEL` names the model.
+ * `EFFIGENT_MODEL` names the model. `fromFile` makes a whole pool of models of a configuration file.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { ModelProvider } from "../../services/ModelProvider.ts"
+import * as ModelPool from "../pool/ModelPool.ts"
 
 /**
  * A model that was picked.
@@ -115,3 +117,55 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
 export const fromEnv: Layer.Layer<ModelProvider, Config.ConfigError> = Layer.unwrap(
   Effect.map(choose(), (choice) => choice.layer)
 )
+
+/**
+ * The vendors that `fromFile` knows: `openai`, `anthropic` and `offline`. The SDK of one is loaded when it is used. Add
+ * your own: `ModelPool.fromFile(path, { ...ModelProviders.vendors, mine })`.
+ *
+ * @category constants
+ */
+export const vendors = {
+  openai: (endpoint) =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../openai/OpenAICompatible.ts")),
+        (OpenAICompatible) => OpenAICompatible.layer(endpoint)
+      )
+    ),
+  anthropic: (endpoint) =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
+        (AnthropicCompatible) => AnthropicCompatible.layer(endpoint)
+      )
+    ),
+  offline: () =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../offline/OfflineModel.ts")),
+        (OfflineModel) => OfflineModel.layer
+      )
+    )
+} satisfies ModelPool.Vendors<never, never>
+
+/**
+ * A pool of models as a JSON, YAML or TOML file describes it, with the vendors `openai`, `anthropic` and `offline`. In
+ * the file `${ENV.NAME}` stands for an environment variable; secrets have to be such references.
+ *
+ * @example
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Agent } from "effigent"
+ * import { ModelProviders } from "effigent/layers/apps"
+ *
+ * const models = ModelProviders.fromFile("models.yaml").pipe(Layer.provide(NodeServices.layer))
+ * const program = Agent.make({ model: "large" }).pipe(Agent.input("Hello!"), Agent.run, Effect.provide(models))
+ * // NodeRuntime.runMain(program)
+ * console.log(Effect.isEffect(program)) // => true
+ * ```
+ *
+ * @category layers
+ */
+export const fromFile = (path: string): Layer.Layer<ModelProvider, ModelPool.PoolConfigError, FileSystem.FileSystem> =>
+  ModelPool.fromFile(path, vendors)
