@@ -17,7 +17,13 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "late reader: 1"
   ],
   "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
-  "06-without-effect.ts": ["Heating\n", "requests[1] = "]
+  "06-without-effect.ts": ["Heating\n", "requests[1] = "],
+  "14-effect-ai.ts": [
+    "tool stock: { article: 'desk lamp', pieces: 17 }",
+    "answer: There are 17 desk lamps.",
+    "order: { article: 'desk lamp', pieces: 3 }",
+    "again: { article: 'chair', pieces: 12 }"
+  ]
 }
 
 describe("examples", () => {
