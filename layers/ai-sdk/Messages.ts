@@ -21,7 +21,7 @@ type Options = { providerOptions?: SharedV4ProviderOptions }
 
 /** The prompt. @category rendering */
 export const fromPrompt = (prompt: Prompt.Prompt): LanguageModelV4Prompt =>
-  prompt.content.map((message): LanguageModelV4Message => {
+  Opaque.restore(prompt).content.map((message): LanguageModelV4Message => {
     switch (message.role) {
       case "system":
         return { role: "system", content: message.content, ...optionsOf(message.options) }
@@ -35,8 +35,8 @@ export const fromPrompt = (prompt: Prompt.Prompt): LanguageModelV4Prompt =>
   })
 
 // Ours are for our own providers; all others are the vendors'.
-const optionsOf = (options: Prompt.ProviderOptions, more?: Opaque.Attachment["metadata"]): Options => {
-  const vendors = Object.entries({ ...options, ...more }).filter(
+const optionsOf = (options: Prompt.ProviderOptions): Options => {
+  const vendors = Object.entries(options).filter(
     ([vendor, value]) => vendor !== "effigent" && Fields.object(value) !== undefined
   )
   // Options of a prompt are JSON, and those that are no objects were left out.
@@ -63,38 +63,20 @@ const filePart = (part: Prompt.FilePart): LanguageModelV4FilePart => {
     : { type: "file", data: { type: "data", data: source }, mediaType, ...rest }
 }
 
-const attached = (part: Prompt.AssistantMessagePart): Opaque.Attachment | undefined =>
-  part.type === "reasoning" ? Opaque.fromSignature(Fields.object(part.options["effigent"])?.["signature"]) : undefined
-
-const assistantParts = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): Array<Assistant> => {
-  const calls = new Map<string, Opaque.Attachment>()
-  for (const part of parts) {
-    const attachment = attached(part)
-    if (attachment?.toolCall !== undefined) calls.set(attachment.toolCall, attachment)
-  }
-  return parts.flatMap((part): ReadonlyArray<Assistant> => {
+const assistantParts = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): Array<Assistant> =>
+  parts.flatMap((part): ReadonlyArray<Assistant> => {
     switch (part.type) {
       case "text":
         return [{ type: "text", text: part.text, ...optionsOf(part.options) }]
+      case "reasoning":
+        return [{ type: "reasoning", text: part.text, ...optionsOf(part.options) }]
       case "file":
         return [filePart(part)]
-      case "reasoning": {
-        const attachment = attached(part)
-        // What stood for a call alone has gone there.
-        if (attachment?.toolCall !== undefined) return part.text === "" ? [] : [{ type: "reasoning", text: part.text }]
-        return [{ type: "reasoning", text: part.text, ...optionsOf(part.options, attachment?.metadata) }]
-      }
       case "tool-call": {
         const { id, name, options, params, providerExecuted } = part
+        const executed = providerExecuted ? { providerExecuted } : {}
         return [
-          {
-            type: "tool-call",
-            toolCallId: id,
-            toolName: name,
-            input: params ?? {},
-            ...(providerExecuted ? { providerExecuted } : {}),
-            ...optionsOf(options, calls.get(id)?.metadata)
-          }
+          { type: "tool-call", toolCallId: id, toolName: name, input: params ?? {}, ...executed, ...optionsOf(options) }
         ]
       }
       case "tool-result":
@@ -103,7 +85,6 @@ const assistantParts = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): Arra
         return []
     }
   })
-}
 
 const toolPart = (part: Prompt.ToolMessagePart): FromTool =>
   part.type === "tool-result"

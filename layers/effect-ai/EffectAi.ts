@@ -20,9 +20,9 @@ import { ModelError, Unsupported } from "../../services/ModelError.ts"
 import { type ModelEvent, type ModelOptions, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
 import * as JsonSchemaImport from "../../src/output/JsonSchemaImport.ts"
 import { Failures } from "../../src/wire/Failure.ts"
+import * as Opaque from "../../src/wire/Opaque.ts"
 import { through } from "../../src/wire/Through.ts"
 import { EventWriter, type Part } from "./Events.ts"
-import * as History from "./History.ts"
 import * as Objects from "./Objects.ts"
 import { type Call, content, PartWriter } from "./Parts.ts"
 
@@ -204,7 +204,7 @@ const told = (tools: ReadonlyArray<Tool.Any>): Toolkit.WithHandler<Record<string
 })
 
 const streamed = (model: LanguageModel.LanguageModel, request: ModelRequest): Asked => {
-  const prompt = History.restore(request.prompt)
+  const prompt = Opaque.restore(request.prompt)
   if (request.tools.length === 0) return model.streamText({ prompt })
   const parts = model.streamText({
     prompt,
@@ -222,7 +222,7 @@ const whole = (model: LanguageModel.LanguageModel, request: ModelRequest): Asked
   const schema = JsonSchemaImport.fromJsonSchema(request.output.jsonSchema)
   if (Result.isFailure(schema)) return streamed(model, request)
   const answer = model.generateObject({
-    prompt: History.restore(request.prompt),
+    prompt: Opaque.restore(request.prompt),
     // Read from JSON Schema, it needs no services, and an answer to it is an object.
     schema: schema.success as Schema.Codec<unknown, Record<string, unknown>>,
     objectName: request.output.name
