@@ -29,6 +29,7 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "attempt 3 completed",
     "asked: fast, fast, spare",
     "title: 'Heating is down'"
+  ],
   "14-effect-ai.ts": [
     "tool stock: { article: 'desk lamp', pieces: 17 }",
     "answer: There are 17 desk lamps.",
