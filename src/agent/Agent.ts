@@ -21,17 +21,17 @@ import type { PathStyle } from "../parse/Path.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
-import type { PlanError } from "../request/Attempts.ts"
-import type { ModelResponse } from "../request/ModelResponse.ts"
+import * as Attempts from "../request/Attempts.ts"
+import type { FullResponse, ModelResponse } from "../request/ModelResponse.ts"
 import * as Response from "../request/Response.ts"
-import type { ResponseAborted } from "../request/ResponseError.ts"
+import { ResponseAborted } from "../request/ResponseError.ts"
 
 /**
  * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered.
  *
  * @category errors
  */
-export type AgentError = PlanError | OutputPathError
+export type AgentError = Attempts.PlanError | OutputPathError
 
 /**
  * Settings of an agent besides its prompt slots and its output.
@@ -86,15 +86,36 @@ export interface Agent<out A, out E = never, out R = ModelProvider, out I = unkn
   readonly config: Config
 }
 
+/**
+ * What lies around the work of a response: it is given what the agent is made of and the work, may change the one and
+ * look at what comes of the other. It runs with the first read of each response, once.
+ *
+ * @category models
+ */
+export interface Around<out E = never, out R = never> {
+  <A, E1, R1>(
+    config: Config,
+    work: (config: Config) => Effect.Effect<FullResponse<A>, E1, R1>
+  ): Effect.Effect<FullResponse<A>, E | E1, R | R1>
+}
+
+const nothingAround: Around = (config, work) => work(config)
+
 // The agent's own representation: `provider` is where its model comes from. The type parameters are phantoms.
 class Impl<A, E, R, I> implements Agent<A, E, R, I> {
   declare readonly [TypeId]: () => readonly [A, E, R, I]
   readonly config: Config
   readonly provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>
+  readonly around: Around<E, R>
 
-  constructor(config: Config, provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>) {
+  constructor(
+    config: Config,
+    provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>,
+    around: Around<E, R> = nothingAround
+  ) {
     this.config = config
     this.provider = provider
+    this.around = around
   }
 
   pipe() {
@@ -151,7 +172,7 @@ export const make: {
 type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
 
 const update = <A, E, R, I>(self: Agent<A, E, R, I>, change: Config): Agent<A, E, R, I> =>
-  new Impl({ ...self.config, ...change }, reveal(self).provider)
+  new Impl({ ...self.config, ...change }, reveal(self).provider, reveal(self).around)
 
 const slotsOf = (config: Config): Slots.Slots => ({
   system: config.system,
@@ -257,7 +278,8 @@ export const output: {
   const { ensureKeys: _keys, onExhausted: _exhausted, ...rest } = self.config
   return new Impl<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>(
     { ...rest, output: source },
-    reveal(self).provider
+    reveal(self).provider,
+    reveal(self).around
   )
 })
 
@@ -281,7 +303,7 @@ export const ensureKeys: {
  * @category combinators
  */
 export const returnPartial = <A, E, R, I>(self: Agent<A, E, R, I>): Agent<Output.Partial<A>, E, R, I> =>
-  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider)
+  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around)
 
 /**
  * Binds the agent to a model of its own: `ModelProvider` leaves its requirements, so that one program can use several.
@@ -302,9 +324,40 @@ export const provideModel: {
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, layer: Layer.Layer<ModelProvider, E2, R2>) =>
     new Impl<A, E | E2, Exclude<R, ModelProvider> | R2, I>(
       self.config,
-      Effect.map(Layer.build(layer), (context) => Context.get(context, ModelProvider))
+      Effect.map(Layer.build(layer), (context) => Context.get(context, ModelProvider)),
+      // `respond` gives the agent's model to what lies around its work.
+      reveal(self).around as Around<E, Exclude<R, ModelProvider>>
     )
 )
+
+/**
+ * Lays something around the work of each response: what `Session.attach` and `Knowledge.info` are made of. What is laid
+ * later lies further out. `ModelProvider` is, inside it, the agent's own model.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Agent } from "effigent"
+ * import { ScriptedModel } from "effigent/testing"
+ *
+ * const dated: Agent.Around = (config, work) => work({ ...config, info: { today: "2026-11-21" } })
+ * const agent = Agent.make({ input: "Which day is it?" }).pipe(Agent.around(dated))
+ *
+ * const model = ScriptedModel.layer([ScriptedModel.text("Saturday.")])
+ * console.log(await Effect.runPromise(Agent.run(agent).pipe(Effect.provide(model)))) // => Saturday.
+ * ```
+ *
+ * @category combinators
+ */
+export const around: {
+  <E2, R2>(outer: Around<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>): Agent<A, E | E2, R | R2, I>
+} = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>) => {
+  const { around: inner, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>(self.config, provider, (config, work) =>
+    outer(config, (changed) => inner(changed, work))
+  )
+})
 
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
   const { ensureAllKeys, ensureKeys: keys, output: source } = self.config
@@ -375,30 +428,36 @@ export const preview = <A, E, R, I>(
   )
 
 /**
- * A lazy response in the current Scope: nothing is sent before it is read. Fails at once where the prompt cannot be
- * rendered or an ensure key names a path that the Schema lacks.
+ * A lazy response in the current Scope: nothing is sent before it is read. Fails at once where an ensure key names a
+ * path that the Schema lacks or the prompt cannot be rendered; a prompt that is completed by what lies around the agent
+ * is rendered at the first read.
  *
  * @category running
  */
 export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   self: Agent<A, E, R, I>
-): Effect.fn.Return<ModelResponse<A, AgentError | ResponseAborted, I>, E | AgentError, R | Scope.Scope> {
+): Effect.fn.Return<ModelResponse<A, E | AgentError | ResponseAborted, I>, E | AgentError, R | Scope.Scope> {
   const config = self.config
   const contract = yield* Effect.fromResult(contractOf(self))
-  const provider = yield* reveal(self).provider
+  const { around, provider: open } = reveal(self)
+  const provider = yield* open
   const native = nativeOf(config, contract, provider)
-  const request = (attempt: number, correction: string | undefined) =>
-    requestOf(config, contract, native === true, attempt, correction)
-  yield* Effect.fromResult(request(1, undefined))
-  const plan = {
+  const plan = (config: Config): Attempts.Plan<A, R> => ({
     provider,
     contract,
-    request,
+    request: (attempt, correction) => requestOf(config, contract, native === true, attempt, correction),
     maxRetries: config.maxRetries ?? 3,
     salvage: salvageOf(config, contract),
     native
-  }
-  return yield* Response.make<A, R, I>(plan, config)
+  })
+  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(1, undefined))
+  return yield* Response.make<A, E | AgentError, R, I>(contract, config, (recorder) =>
+    Effect.provideService(
+      around(config, (changed) => Attempts.run(plan(changed), recorder)),
+      ModelProvider,
+      provider
+    )
+  )
 })
 
 /**
@@ -410,6 +469,8 @@ export const run = <A, E, R, I>(self: Agent<A, E, R, I>): Effect.Effect<A, E | A
   Effect.scoped(
     Effect.flatMap(respond(self), (response) =>
       // Nobody but this Effect reads the response or closes its Scope.
-      Effect.catchTag(response.data, "ResponseAborted", Effect.die)
+      Effect.catch(response.data, (error) =>
+        error instanceof ResponseAborted ? Effect.die(error) : Effect.fail<E | AgentError>(error)
+      )
     )
   )

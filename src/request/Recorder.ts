@@ -5,10 +5,29 @@
 import type { ModelEvent, Usage } from "../../services/ModelProvider.ts"
 import type { Finding } from "../output/Finding.ts"
 import type { Status } from "../parse/InstantEvent.ts"
-import type { Attempt, FullResponse, ResponseMeta } from "./ModelResponse.ts"
+import type { Attempt, FullResponse, ResponseMeta, Thought } from "./ModelResponse.ts"
 import type { Transcript } from "./Transcript.ts"
 
 const add = (a: number | undefined, b: number | undefined) => (a === undefined ? b : b === undefined ? a : a + b)
+
+// A seal stands behind the words that it belongs to, and `end` says where they end.
+interface Seal extends Omit<Thought, "text"> {
+  readonly end: number
+}
+
+const thoughtsOf = (reasoning: string, seals: ReadonlyArray<Seal>): ReadonlyArray<Thought> => {
+  const thoughts: Array<Thought> = []
+  let start = 0
+  for (const { end, redacted, signature } of seals) {
+    const text = reasoning.slice(start, end)
+    start = end
+    // What is hidden has no words: those before it are a thought of their own.
+    if (redacted !== undefined && text !== "") thoughts.push({ text })
+    thoughts.push(redacted === undefined ? { text, signature } : { text: "", redacted })
+  }
+  if (start < reasoning.length) thoughts.push({ text: reasoning.slice(start) })
+  return thoughts
+}
 
 const addUsage = (a: Usage, b: Usage): Usage => ({
   inputTokens: add(a.inputTokens, b.inputTokens),
@@ -34,6 +53,8 @@ export class Recorder<A> {
   private position: ReturnType<Transcript["position"]>
   private usage: Usage = {}
   private refusal = ""
+  private reasoned = 0
+  private seals: Array<Seal> = []
   private finishReason: Attempt["finishReason"]
   private id: string | undefined
   private model: string | undefined
@@ -56,6 +77,8 @@ export class Recorder<A> {
     this.position = this.transcript.position()
     this.usage = {}
     this.refusal = ""
+    this.reasoned = 0
+    this.seals = []
     this.finishReason = undefined
     this.id = undefined
     this.model = undefined
@@ -71,10 +94,12 @@ export class Recorder<A> {
 
   /** The attempt under way as it stands, with what was wrong with it. */
   current(findings: ReadonlyArray<Finding>): Attempt {
+    const reasoning = this.transcript.reasoningSince(this.position.reasoning)
     return {
       attempt: this.attempt,
       text: this.transcript.textSince(this.position.text),
-      reasoning: this.transcript.reasoningSince(this.position.reasoning),
+      reasoning,
+      thoughts: thoughtsOf(reasoning, this.seals),
       refusal: this.refusal,
       findings,
       finishReason: this.finishReason,
@@ -111,7 +136,9 @@ export class Recorder<A> {
       usage: this.ended.map((one) => one.usage).reduce(addUsage),
       timeToFirstToken: this.ended[0]?.timeToFirstToken,
       duration: this.now() - this.startedAt,
-      attempts: this.ended.map(({ text: _text, reasoning: _reasoning, refusal: _refusal, ...rest }) => rest)
+      attempts: this.ended.map(
+        ({ text: _text, reasoning: _reasoning, thoughts: _thoughts, refusal: _refusal, ...rest }) => rest
+      )
     }
     this.full = { data, text, reasoning, attempts: [...this.ended], meta }
     this.status("completed", undefined, false)
@@ -126,7 +153,11 @@ export class Recorder<A> {
       case "Reasoning":
         this.firstTokenAt ??= this.now()
         this.transcript.reasoning(event.text)
-        if (event.signature !== undefined || event.redacted !== undefined) this.transcript.mark({ ...event, text: "" })
+        this.reasoned += event.text.length
+        if (event.signature !== undefined || event.redacted !== undefined) {
+          this.seals.push({ end: this.reasoned, signature: event.signature, redacted: event.redacted })
+          this.transcript.mark({ ...event, text: "" })
+        }
         return
       case "Restarted":
         this.restart(this.current([]), event.reason)
