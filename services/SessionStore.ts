@@ -133,11 +133,7 @@ export interface SessionStoreEncoded {
   /** The head of a session. */
   readonly head: (id: string) => Effect.Effect<SessionHead, SessionStoreError>
   /** Turns from one index up to another one, which is not included; fewer where there are fewer. */
-  readonly read: (
-    id: string,
-    from: number,
-    to: number
-  ) => Effect.Effect<ReadonlyArray<SessionTurn>, SessionStoreError>
+  readonly read: (id: string, from: number, to: number) => Effect.Effect<ReadonlyArray<SessionTurn>, SessionStoreError>
   /** Appends turns and replaces the state, on top of the version `expected`. Gives the new head. */
   readonly save: (
     id: string,

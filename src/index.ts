@@ -6,6 +6,9 @@ export * as Agent from "./agent/Agent.ts"
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
+/** Stored sessions as a whole: reading, forking, taking out and putting in. @category modules */
+export * as Conversation from "./agent/Conversation.ts"
+
 /** What goes back to the model with the next attempt. @category modules */
 export * as Correction from "./output/Correction.ts"
 
@@ -24,7 +27,14 @@ export * as Output from "./output/Output.ts"
 /** Paths into values, and how they print. @category modules */
 export * as Path from "./parse/Path.ts"
 
+/** Conversations over many runs: what is sent of them and what is recorded. @category modules */
+export * as Session from "./agent/Session.ts"
+
+/** Which part of a conversation a model is shown. @category modules */
+export * as SessionWindow from "./agent/SessionWindow.ts"
+
 export type { AgentError } from "./agent/Agent.ts"
+export { SessionTurnError } from "./agent/SessionHistory.ts"
 export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
 export type { Finding } from "./output/Finding.ts"
 export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
@@ -36,6 +46,7 @@ export type {
   ModelResponse,
   ResponseEvent,
   ResponseEventKind,
-  ResponseMeta
+  ResponseMeta,
+  Thought
 } from "./request/ModelResponse.ts"
 export { OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"
