@@ -10,6 +10,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import type { PlatformError } from "effect/PlatformError"
+import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sessions from "../../services/SessionStore.ts"
@@ -141,10 +142,10 @@ export const make = Effect.fnUntraced(function* ({
 
   const write = Effect.fnUntraced(function* (path: string, text: string, version: number) {
     yield* fs.makeDirectory(path, { recursive: true })
-    const draft = yield* Effect.acquireRelease(fs.makeTempFile({ directory: path, prefix: "draft-" }), (file) =>
-      Effect.ignore(fs.remove(file))
-    )
-    const file = yield* fs.open(draft, { flag: "w" })
+    // A name of its own: others write here at the same time.
+    const draft = `${path}/draft-${version}-${yield* Random.nextIntBetween(0, Number.MAX_SAFE_INTEGER)}`
+    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(draft)))
+    const file = yield* fs.open(draft, { flag: "wx" })
     yield* file.writeAll(new TextEncoder().encode(text))
     yield* file.sync
     yield* fs.link(draft, `${path}/${version}.json`)

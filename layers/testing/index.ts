@@ -8,3 +8,5 @@ export * as FaultInjection from "./FaultInjection.ts"
 export * as ModelProviderConformance from "./ModelProviderConformance.ts"
 /** A model that says what a test tells it to say. */
 export * as ScriptedModel from "./ScriptedModel.ts"
+/** The promises of `SessionStore` as cases for any implementation. */
+export * as SessionStoreConformance from "./SessionStoreConformance.ts"
