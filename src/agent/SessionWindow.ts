@@ -244,7 +244,7 @@ export interface Resized {
  */
 export const custom = <K extends string, E1 = never, R1 = never, E2 = never, R2 = never>(options: {
   readonly judge: (content: Content) => Effect.Effect<K | undefined, E1, R1>
-  readonly resize: { readonly [P in NoInfer<K>]: (content: Content) => Effect.Effect<Resized, E2, R2> }
+  readonly resize: { readonly [P in K]: (content: Content) => Effect.Effect<Resized, E2, R2> }
 }): SessionWindow<E1 | E2, R1 | R2> => ({
   fit: Effect.fnUntraced(function* (history) {
     const { from, memo, pinned = [], turns: count } = history.head
