@@ -18,8 +18,14 @@ export * as Deltas from "./request/Deltas.ts"
 /** For programs without Effect: Promises and async iterables. @category modules */
 export * as Effigent from "./Effigent.ts"
 
+/** Filters of knowledge: which passages count. @category modules */
+export * as Filter from "./knowledge/Filter.ts"
+
 /** The incremental, tolerant JSON parser by itself. @category modules */
 export * as JsonScanner from "./parse/JsonScanner.ts"
+
+/** Passages that are found by meaning and laid into prompts. @category modules */
+export * as Knowledge from "./knowledge/Knowledge.ts"
 
 /** Output contracts: Schema as prompt, with ensure. @category modules */
 export * as Output from "./output/Output.ts"

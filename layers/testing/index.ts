@@ -4,6 +4,8 @@
 export * as Cassette from "./Cassette.ts"
 /** Faults around any provider: latency, cuts, stalls, corrupt text, failures. */
 export * as FaultInjection from "./FaultInjection.ts"
+/** The promises of `KnowledgeStore` as cases for any implementation. */
+export * as KnowledgeStoreConformance from "./KnowledgeStoreConformance.ts"
 /** The promises of `ModelProvider` as cases for any implementation. */
 export * as ModelProviderConformance from "./ModelProviderConformance.ts"
 /** A model that says what a test tells it to say. */
