@@ -17,7 +17,16 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "late reader: 1"
   ],
   "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
-  "06-without-effect.ts": ["Heating\n", "requests[1] = "]
+  "06-without-effect.ts": ["Heating\n", "requests[1] = "],
+  "12-session.ts": [
+    "And some water. -> I see 3 messages.",
+    "Thank you! -> I see 5 messages.",
+    "kept: 8 messages",
+    "anew: I see 5 messages.",
+    "still shown: 8 messages",
+    "forked: 1 turn"
+  ],
+  "13-knowledge.ts": [" reset\n", "For ten seconds. [reset, bulb]"]
 }
 
 describe("examples", () => {

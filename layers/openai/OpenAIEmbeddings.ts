@@ -96,7 +96,7 @@ const read = (body: string, count: number): Result.Result<Batch, string> => {
   if (answer === undefined) return Result.fail("expected a JSON object")
   const data = Fields.list(answer["data"])
   if (data.length !== count) return Result.fail(`expected ${count} vectors, got ${data.length}`)
-  const vectors = new Array<Float32Array | undefined>(count).fill(undefined)
+  const vectors = Array.from<Float32Array | undefined>({ length: count })
   for (const [position, item] of data.entries()) {
     const fields = Fields.object(item)
     vectors[Fields.number(fields?.["index"]) ?? position] = vectorOf(fields?.["embedding"])

@@ -135,7 +135,7 @@ const queryOf = (options: InfoOptions, slots: Slots): Effect.Effect<string, Prom
  *
  * @example
  * ```ts
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
  * import { Agent, Knowledge } from "effigent"
  * import { OfflineEmbeddings } from "effigent/layers/offline"
  * import { KnowledgeStores } from "effigent/layers/store"
@@ -152,7 +152,7 @@ const queryOf = (options: InfoOptions, slots: Slots): Effect.Effect<string, Prom
  * const sees = ScriptedModel.text("Hold the button [reset].", {
  *   expect: (request) => JSON.stringify(request.prompt).includes("id: reset")
  * })
- * const layers = [ScriptedModel.layer([sees]), OfflineEmbeddings.layer, KnowledgeStores.memory] as const
+ * const layers = Layer.mergeAll(ScriptedModel.layer([sees]), OfflineEmbeddings.layer, KnowledgeStores.memory)
  * console.log(await Effect.runPromise(program.pipe(Effect.provide(layers)))) // => Hold the button [reset].
  * ```
  *
