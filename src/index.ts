@@ -3,6 +3,9 @@
 /** Agents: immutable values that say what to ask a model and what to get back. @category modules */
 export * as Agent from "./agent/Agent.ts"
 
+/** Budgets: what a piece of work may spend. @category modules */
+export * as Budget from "./request/Budget.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
@@ -38,6 +41,9 @@ export * as Session from "./agent/Session.ts"
 
 /** Which part of a conversation a model is shown. @category modules */
 export * as SessionWindow from "./agent/SessionWindow.ts"
+
+/** Validators: what an answer has to fulfil beyond its Schema. @category modules */
+export * as Validation from "./request/Validation.ts"
 
 export type { AgentError } from "./agent/Agent.ts"
 export { SessionTurnError } from "./agent/SessionHistory.ts"

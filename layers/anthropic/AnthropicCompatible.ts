@@ -92,6 +92,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
 
   return {
     name,
+    dialect: "anthropic",
     stream: (request) =>
       Stream.suspend(() => {
         const model = request.model ?? options.model

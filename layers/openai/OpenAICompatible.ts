@@ -106,6 +106,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
 
   return {
     name,
+    dialect: "openai",
     stream: (request) =>
       Stream.suspend(() => {
         const model = request.model ?? options.model

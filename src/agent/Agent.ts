@@ -22,12 +22,15 @@ import type { PromptError } from "../prompt/PromptError.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
 import * as Attempts from "../request/Attempts.ts"
+import * as Budget from "../request/Budget.ts"
 import type { FullResponse, ModelResponse } from "../request/ModelResponse.ts"
 import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
+import type * as Validation from "../request/Validation.ts"
 
 /**
- * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered.
+ * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered,
+ * a budget that is spent.
  *
  * @category errors
  */
@@ -51,6 +54,15 @@ export interface Settings {
   readonly maxRetries?: number | undefined
   /** Also use the provider's own JSON-Schema mode, where it has one that can express the Schema. Default false. */
   readonly native?: boolean | undefined
+  /**
+   * What a correction asks for: the whole answer again (`all`), or, where the answer was right but for some places, these
+   * places alone (`missing`), which saves tokens. Default `all`.
+   */
+  readonly repair?: "all" | "missing" | undefined
+  /** Whether a correction quotes the answer that was wrong. Default false. */
+  readonly quoteAnswer?: boolean | undefined
+  /** What the agent may spend: limits for each response by itself, or one budget for all of them together. */
+  readonly budget?: Budget.Limits | Budget.Budget | undefined
   /** Keep the provider's frames for `response.original`. Default false. */
   readonly keepOriginal?: boolean | undefined
   /** How paths of instant events are printed. Default `dot`. */
@@ -71,6 +83,8 @@ export interface Config extends Slots.Slots, Settings {
   readonly ensureKeys?: ReadonlyArray<string> | undefined
   /** When the corrections are spent: fail, or give the latest value with its ensured leaves optional. Default `fail`. */
   readonly onExhausted?: "fail" | "return" | undefined
+  /** What the value has to fulfil beyond its Schema; put there by `Agent.validate`, which types them. */
+  readonly validators?: ReadonlyArray<Validation.Validator<never, unknown, unknown>> | undefined
 }
 
 const TypeId = "~effigent/Agent"
@@ -126,6 +140,9 @@ class Impl<A, E, R, I> implements Agent<A, E, R, I> {
 // Agents are made in this file only, so that every Agent is an Impl.
 const reveal = <A, E, R, I>(self: Agent<A, E, R, I>) => self as Impl<A, E, R, I>
 
+// What `make` takes with types of its own, or not at all.
+type Typed = "output" | "ensureKeys" | "onExhausted" | "validators"
+
 /** What an output source makes of an agent. @category models */
 export type Of<S extends Output.Source, X extends "fail" | "return" = "fail"> = Agent<
   X extends "return" ? Output.Partial<Output.TypeOf<S>> : Output.TypeOf<S>,
@@ -159,13 +176,13 @@ export type Of<S extends Output.Source, X extends "fail" | "return" = "fail"> = 
  */
 export const make: {
   <const S extends Output.Source, const X extends "fail" | "return" = "fail">(
-    config: Omit<Config, "output" | "ensureKeys" | "onExhausted"> & {
+    config: Omit<Config, Typed> & {
       readonly output: S
       readonly ensureKeys?: ReadonlyArray<Output.Paths<Output.EncodedOf<S>>> | undefined
       readonly onExhausted?: X | undefined
     }
   ): Of<S, X>
-  (config: Omit<Config, "output" | "ensureKeys" | "onExhausted">): Agent<string, never, ModelProvider, string>
+  (config: Omit<Config, Typed>): Agent<string, never, ModelProvider, string>
   // The overloads say of a config what Config says, with typed paths.
 } = (config: object): Agent<never, never, ModelProvider, never> => new Impl(config as Config, ModelProvider)
 
@@ -242,15 +259,19 @@ export const history: {
   slots(self, { history: messages })
 )
 
+const mergeOptions = (before: ModelOptions, next: ModelOptions): ModelOptions => ({
+  ...before,
+  ...next,
+  ...(before.provider === undefined ? {} : { provider: { ...before.provider, ...next.provider } })
+})
+
 /** Sets sampling options; those that the agent has stay, unless named here. @category combinators */
 export const options: {
   (options: ModelOptions): Same
   <A, E, R, I>(self: Agent<A, E, R, I>, options: ModelOptions): Agent<A, E, R, I>
-} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, next: ModelOptions) => {
-  const before = self.config.options
-  const provider = before?.provider === undefined ? next.provider : { ...before.provider, ...next.provider }
-  return update(self, { options: { ...before, ...next, ...(provider === undefined ? {} : { provider }) } })
-})
+} = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, next: ModelOptions) =>
+  update(self, { options: mergeOptions(self.config.options ?? {}, next) })
+)
 
 /** Changes settings. @category combinators */
 export const settings: {
@@ -262,7 +283,7 @@ export const settings: {
 })
 
 /**
- * Sets what the answer has to look like. Ensure keys of the agent, which spoke of another shape, are dropped.
+ * Sets what the answer has to look like. Ensure keys and validators, which spoke of another shape, are dropped.
  *
  * @category combinators
  */
@@ -275,7 +296,7 @@ export const output: {
     output: S
   ): Agent<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>
 } = dual(2, <A, E, R, I, S extends Output.Source>(self: Agent<A, E, R, I>, source: S) => {
-  const { ensureKeys: _keys, onExhausted: _exhausted, ...rest } = self.config
+  const { ensureKeys: _keys, onExhausted: _exhausted, validators: _validators, ...rest } = self.config
   return new Impl<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>(
     { ...rest, output: source },
     reveal(self).provider,
@@ -304,6 +325,25 @@ export const ensureKeys: {
  */
 export const returnPartial = <A, E, R, I>(self: Agent<A, E, R, I>): Agent<Output.Partial<A>, E, R, I> =>
   new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around)
+
+/**
+ * Adds a validator: a function from the decoded value to an Effect of a `Validation.Verdict`. What it needs and how it
+ * fails becomes part of the agent's type. Validators run in order, once per attempt, on values that the Schema accepts.
+ *
+ * @category combinators
+ */
+export const validate: {
+  <A, E2, R2>(
+    validator: Validation.Validator<NoInfer<A>, E2, R2>
+  ): <E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
+  <A, E, R, I, E2, R2>(
+    self: Agent<A, E, R, I>,
+    validator: Validation.Validator<NoInfer<A>, E2, R2>
+  ): Agent<A, E | E2, R | R2, I>
+} = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, validator: Validation.Validator<A, E2, R2>) => {
+  const validators = [...(self.config.validators ?? []), validator]
+  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, reveal(self).provider, reveal(self).around)
+})
 
 /**
  * Binds the agent to a model of its own: `ModelProvider` leaves its requirements, so that one program can use several.
@@ -376,31 +416,43 @@ const salvageOf = <A, R>(config: Config, contract: Contract.Contract<A, R>) =>
       (value: unknown) => Contract.salvage(contract, value) as Effect.Effect<A, unknown, R>
     : undefined
 
+// They were added by `validate` to an agent of this A, which made their E and R part of the agent's.
+const validatorsOf = <A, E, R, I>(self: Agent<A, E, R, I>) =>
+  // As above.
+  (self.config.validators ?? []) as unknown as ReadonlyArray<Validation.Validator<A, E, R>>
+
+const budgetOf = (budget: Budget.Limits | Budget.Budget) =>
+  Budget.isBudget(budget) ? Effect.succeed(budget) : Budget.make(budget)
+
 const noTools: ReadonlyArray<Tool.Any> = []
+
+const firstAsk: Attempts.Ask = { attempt: 1, correction: undefined, contract: undefined, change: {} }
 
 const requestOf = <A, R>(
   config: Config,
   contract: Contract.Contract<A, R>,
   native: boolean,
-  attempt: number,
-  correction: string | undefined
-): Result.Result<ModelRequest, PromptError> =>
-  Result.map(
+  ask: Attempts.Ask
+): Result.Result<ModelRequest, PromptError> => {
+  const wanted = ask.contract ?? contract
+  const model = ask.change.model ?? config.model
+  return Result.map(
     Render.render(slotsOf(config), {
-      requirement: contract.promptText,
-      correction,
+      requirement: wanted.promptText,
+      correction: ask.correction,
       strictRoles: config.strictRoles
     }),
     (prompt) => ({
-      ...(config.model === undefined ? {} : { model: config.model }),
+      ...(model === undefined ? {} : { model }),
       prompt,
       tools: noTools,
-      output: { ...contract.request, native },
-      options: config.options ?? {},
+      output: { ...wanted.request, native: native && ask.contract === undefined },
+      options: mergeOptions(config.options ?? {}, ask.change.options ?? {}),
       includeRaw: config.keepOriginal === true,
-      attempt
+      attempt: ask.attempt
     })
   )
+}
 
 // Whether the provider's JSON-Schema mode is used; where it was asked for and cannot be, why.
 const nativeOf = <A, R>(
@@ -414,7 +466,8 @@ const nativeOf = <A, R>(
 }
 
 /**
- * The request that the first attempt would send, without sending it.
+ * The request that the first attempt would send, without sending it. `output.native` says whether native mode is asked
+ * for; whether the provider can is known once there is one, and then stands in `meta.native`.
  *
  * @category running
  */
@@ -423,7 +476,7 @@ export const preview = <A, E, R, I>(
 ): Effect.Effect<ModelRequest, PromptError | OutputPathError> =>
   Effect.fromResult(
     Result.flatMap(contractOf(self), (contract) =>
-      requestOf(self.config, contract, self.config.native === true, 1, undefined)
+      requestOf(self.config, contract, self.config.native === true, firstAsk)
     )
   )
 
@@ -442,15 +495,21 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   const { around, provider: open } = reveal(self)
   const provider = yield* open
   const native = nativeOf(config, contract, provider)
-  const plan = (config: Config): Attempts.Plan<A, R> => ({
+  const own = config.budget === undefined ? [] : [yield* budgetOf(config.budget)]
+  const budgets = [...(yield* Budget.Current), ...own]
+  const plan = (config: Config): Attempts.Plan<A, E, R> => ({
     provider,
     contract,
-    request: (attempt, correction) => requestOf(config, contract, native === true, attempt, correction),
+    validators: validatorsOf(self),
+    budgets,
+    request: (ask) => requestOf(config, contract, native === true, ask),
     maxRetries: config.maxRetries ?? 3,
+    repair: config.repair ?? "all",
+    quoteAnswer: config.quoteAnswer ?? false,
     salvage: salvageOf(config, contract),
     native
   })
-  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(1, undefined))
+  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(firstAsk))
   return yield* Response.make<A, E | AgentError, R, I>(contract, config, (recorder) =>
     Effect.provideService(
       around(config, (changed) => Attempts.run(plan(changed), recorder)),

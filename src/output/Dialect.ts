@@ -36,22 +36,7 @@ const rules: Readonly<Record<Name, Rules>> = {
   plain: {
     name: "plain",
     title: "JSON Schema",
-    keywords: new Set([
-      "minimum",
-      "maximum",
-      "exclusiveMinimum",
-      "exclusiveMaximum",
-      "multipleOf",
-      "minLength",
-      "maxLength",
-      "pattern",
-      "format",
-      "minItems",
-      "maxItems",
-      "uniqueItems",
-      "minProperties",
-      "maxProperties"
-    ]),
+    keywords: new Set(Facts.BOUNDS),
     formats: undefined
   },
   openai: {

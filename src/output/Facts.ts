@@ -32,8 +32,8 @@ type JsonType = "string" | "number" | "boolean" | "array" | "object" | "null" | 
 
 type Check = AST.Check<unknown>
 
-const KEYWORDS = new Set([
-  "type",
+/** The keywords of JSON Schema that bound a value. @category constants */
+export const BOUNDS: ReadonlyArray<string> = [
   "minimum",
   "maximum",
   "exclusiveMinimum",
@@ -48,7 +48,9 @@ const KEYWORDS = new Set([
   "uniqueItems",
   "minProperties",
   "maxProperties"
-])
+]
+
+const KEYWORDS = new Set(["type", ...BOUNDS])
 
 // Length checks export approximations (UTF-16 units against code points): their payload says what was meant.
 const lengths: Readonly<Record<string, readonly [min: string | undefined, max: string | undefined]>> = {

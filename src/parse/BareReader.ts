@@ -12,7 +12,7 @@ import type { ValueTree } from "./ValueTree.ts"
 const ends = new Uint8Array(128)
 for (const c of ',]}"/[{ \t\n\r\v\f\0') ends[c.charCodeAt(0)] = 1
 
-/** One token at a time. */
+/** One token at a time. @category internals */
 export class BareReader {
   /** The token that was read; `undefined` while it goes on. */
   ended: Token.Token | undefined = undefined

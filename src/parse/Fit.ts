@@ -6,10 +6,10 @@ import type { Shape } from "./Shape.ts"
 
 type ShapeOf<K extends Shape["kind"]> = Extract<Shape, { readonly kind: K }>
 
-/** The Shape of what nothing is known of. */
+/** The Shape of what nothing is known of. @category internals */
 export const ANY: Shape = { kind: "any" }
 
-/** The members of a Shape with its unions taken apart, in order. */
+/** The members of a Shape with its unions taken apart, in order. @category internals */
 export const members = (shape: Shape): ReadonlyArray<Exclude<Shape, ShapeOf<"union">>> => {
   if (shape.kind !== "union") return [shape]
   const seen = new Set<Shape>([shape])
@@ -28,24 +28,24 @@ export const members = (shape: Shape): ReadonlyArray<Exclude<Shape, ShapeOf<"uni
   return found
 }
 
-/** Whether a Shape admits a value of this kind. */
+/** Whether a Shape admits a value of this kind. @category internals */
 export const admits = (shape: Shape, kind: Exclude<Shape["kind"], "any" | "union">): boolean =>
   members(shape).some((member) => member.kind === kind || member.kind === "any")
 
-/** Whether a Shape admits no object and no array, so that braces in the text cannot be the answer. */
+/** Whether a Shape admits no object and no array, so that braces in the text cannot be the answer. @category internals */
 export const isScalar = (shape: Shape): boolean => !admits(shape, "object") && !admits(shape, "array")
 
-/** Whether nothing is known of the value here. */
+/** Whether nothing is known of the value here. @category internals */
 export const isAny = (shape: Shape): boolean => members(shape).some((member) => member.kind === "any")
 
-/** Whether a Shape is an object, or a union with one, that declares this key; a record declares every key. */
+/** Whether a Shape is an object, or a union with one, that declares this key; a record declares every key. @category internals */
 export const declares = (shape: Shape, key: string): boolean =>
   members(shape).some((member) => member.kind === "object" && (member.keys.has(key) || member.rest !== undefined))
 
 const union = (shapes: ReadonlyArray<Shape>): Shape | undefined =>
   shapes.length > 1 ? { kind: "union", members: shapes } : shapes[0]
 
-/** The Shape one step below, `undefined` where nothing is declared there. */
+/** The Shape one step below, `undefined` where nothing is declared there. @category internals */
 export const below = (shape: Shape, segment: string | number): Shape | undefined => {
   const found: Array<Shape> = []
   for (const member of members(shape)) {
@@ -72,6 +72,8 @@ const required = (member: ShapeOf<"object">, value: object): number => {
 /**
  * How well the root of a value fits: 0 for the wrong kind, else 1 and the number of required keys that are there, with
  * declared keys as a tie-breaker. An array counts by its first item.
+ *
+ * @category internals
  */
 export const rank = (shape: Shape, value: unknown): number => {
   let best = 0

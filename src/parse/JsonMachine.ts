@@ -19,7 +19,7 @@ import type { Shape } from "./Shape.ts"
 import { StringReader } from "./StringReader.ts"
 import { type Frame, ValueTree } from "./ValueTree.ts"
 
-/** How a machine is set up; the same for all machines of one scan. */
+/** How a machine is set up; the same for all machines of one scan. @category internals */
 export interface MachineOptions {
   readonly shape: Shape
   readonly attempt: number
@@ -61,18 +61,18 @@ const COMMENT = 12
 /** From here on nothing more is read. */
 const OVER = 13
 
-/** How a machine stands. */
+/** How a machine stands. @category internals */
 export const READING = 0
-/** The root value was closed by its own end. */
+/** The root value was closed by its own end. @category internals */
 export const DONE = 1
-/** What was read is no answer after all (before it was proved to be one). */
+/** What was read is no answer after all (before it was proved to be one). @category internals */
 export const REJECTED = 2
-/** There is a `problem`. */
+/** There is a `problem`. @category internals */
 export const FAILED = 3
-/** A code fence ended the text of the value. */
+/** A code fence ended the text of the value. @category internals */
 export const FENCED = 4
 
-/** Reads one value. */
+/** Reads one value. @category internals */
 export class Machine {
   status: number = READING
   readonly tree: ValueTree
@@ -392,7 +392,6 @@ export class Machine {
       return this.closer(text, i, c, final)
     }
     if (c === 44) {
-      if (this.probing && this.state === FIRST_KEY) return this.reject(i)
       this.note("comma", i)
       return i + 1
     }
@@ -474,10 +473,10 @@ export class Machine {
       return i + 1
     }
     if (this.probing) {
-      // A key without a colon is an answer only where the contract knows the key.
-      if (Fit.isAny(this.options.shape)) return this.reject(i)
-      this.prove(this.tree.top.key)
-      if (this.probing) return this.reject(i)
+      // A key without a colon is a key where the contract knows it, or a value follows; else it is prose.
+      if (!Fit.isAny(this.options.shape)) this.prove(this.tree.top.key)
+      const value = Lookahead.isQuote(c) || c === 123 || c === 91 || (c >= 48 && c <= 57)
+      if (this.probing && !value) return this.reject(i)
     }
     if (narrow === 44 || narrow === 125 || narrow === 93) {
       this.note("value", i)

@@ -4,22 +4,24 @@
  * JSON the answer is always that the quote closes. Not exported from the package.
  */
 
-/** The quote ends the string. */
+/** The quote ends the string. @category internals */
 export const CLOSES = 1
-/** The quote is part of the text. */
+/** The quote is part of the text. @category internals */
 export const INNER = 0
-/** More text is needed to tell. */
+/** More text is needed to tell. @category internals */
 export const MORE = -1
 
-/** What encloses a string. */
+/** Nothing encloses the string: it is all of the text. @category internals */
 export const ROOT = 0
+/** An object encloses the string. @category internals */
 export const OBJECT = 1
+/** An array encloses the string. @category internals */
 export const ARRAY = 2
 
 /** How far a decision looks, in UTF-16 code units. */
 const reach = 64
 
-/** White space, also of the kinds that JSON does not have. */
+/** White space, also of the kinds that JSON does not have. @category internals */
 export const isSpace = (c: number): boolean => c === 32 || (c >= 9 && c <= 13) || (c > 127 && isWideSpace(c)) || c === 0
 
 const isWideSpace = (c: number): boolean =>
@@ -33,11 +35,11 @@ const isWideSpace = (c: number): boolean =>
   c === 0x2060 ||
   c === 0x205f
 
-/** Any quote that opens a string. */
+/** Any quote that opens a string. @category internals */
 export const isQuote = (c: number): boolean =>
   c === 34 || c === 39 || c === 96 || (c >= 0x2018 && c <= 0x201f) || c === 0xff02 || c === 0xff07
 
-/** The ASCII form of full-width punctuation that means the same, any other character as it is. */
+/** The ASCII form of full-width punctuation that means the same, any other character as it is. @category internals */
 export const narrow = (c: number): number => {
   if (c < 0x3001) return c
   switch (c) {
@@ -97,6 +99,8 @@ const isLiteralStart = (word: string): boolean =>
  *
  * @param final whether the text ends here for good
  * @param container what encloses the string: ROOT, OBJECT or ARRAY
+ *
+ * @category internals
  */
 export const decide = (text: string, at: number, final: boolean, container: number): number => {
   const cap = at + 1 + reach

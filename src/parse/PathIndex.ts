@@ -12,7 +12,7 @@ interface Want {
   readonly depth: number
 }
 
-/** One wildcard path. */
+/** One wildcard path. @category internals */
 export interface PathNode {
   /** The key that leads here from an object, one string instance for all objects. */
   readonly key: string
@@ -42,7 +42,7 @@ const make = (key: string, suffix: string, wildcard: string, wants: ReadonlyArra
   wants
 })
 
-/** The node of everything that nobody wants. It leads to itself. */
+/** The node of everything that nobody wants. It leads to itself. @category internals */
 export const dead: PathNode = make("", "", "", [])
 
 /**
@@ -50,6 +50,8 @@ export const dead: PathNode = make("", "", "", [])
  *
  * @param only the subscribed paths, in either style, wildcards allowed; an index stands for every index. All where
  *   absent; a text that is no path subscribes to nothing.
+ *
+ * @category internals
  */
 export const root = (only: ReadonlyArray<string> | undefined): PathNode => {
   if (only === undefined) return make("", "", "", undefined)
@@ -70,7 +72,7 @@ const advance = (
     return segment !== undefined && matches(segment) ? [{ segments: want.segments, depth: want.depth + 1 }] : []
   })
 
-/** The node of a key of the object at `node`. */
+/** The node of a key of the object at `node`. @category internals */
 export const child = (node: PathNode, key: string, style: Path.PathStyle): PathNode => {
   const known = node.children.get(key)
   if (known !== undefined) return known
@@ -85,7 +87,7 @@ export const child = (node: PathNode, key: string, style: Path.PathStyle): PathN
   return made
 }
 
-/** The node of the items of the array at `node`. */
+/** The node of the items of the array at `node`. @category internals */
 export const item = (node: PathNode, style: Path.PathStyle): PathNode => {
   if (node.item !== undefined) return node.item
   if (!node.alive) return dead

@@ -6,17 +6,17 @@ import * as Lookahead from "./Lookahead.ts"
 import type { Shape } from "./Shape.ts"
 import * as Token from "./Token.ts"
 
-/** White space as JSON has it. */
+/** White space as JSON has it. @category internals */
 export const isJsonSpace = (c: number): boolean => c === 32 || c === 10 || c === 13 || c === 9
 
-/** Whether a scalar may be the answer. */
+/** Whether a scalar may be the answer. @category internals */
 export const admitsScalar = (shape: Shape): boolean =>
   Fit.admits(shape, "string") ||
   Fit.admits(shape, "number") ||
   Fit.admits(shape, "boolean") ||
   Fit.admits(shape, "null")
 
-/** Whether a character may begin a scalar that is all of a text. */
+/** Whether a character may begin a scalar that is all of a text. @category internals */
 export const startsScalar = (c: number): boolean =>
   Lookahead.isQuote(c) ||
   (c >= 48 && c <= 57) ||
@@ -36,6 +36,8 @@ const maxInfo = 32
 /**
  * The length of the fence at `i` with its language, 0 where there is none, -1 where more text is needed. The language
  * is the word after the backticks; what follows it on the line may be the answer.
+ *
+ * @category internals
  */
 export const fence = (text: string, i: number, final: boolean): number => {
   if (i + 2 >= text.length && !final) return -1
@@ -51,9 +53,11 @@ export const fence = (text: string, i: number, final: boolean): number => {
     if (!inWord) break
   }
   if (j === text.length && !final && j < i + 3 + maxInfo) return -1
-  // The language ends its line: a word with more after it on the line, or a number, is text, such as "```42```".
+  // The language ends its line: a word with more after it on the line, or a number, is text, such as "```42```". So is
+  // a word that is longer than any language, wherever it ends: what follows it may not have come yet.
   const c = text.charCodeAt(j)
-  const language = j > word && (j >= text.length || c === 10 || c === 13 || c === 32 || c === 123 || c === 91)
+  const language =
+    j > word && j < i + 3 + maxInfo && (j >= text.length || c === 10 || c === 13 || c === 32 || c === 123 || c === 91)
   return (language && !(text.charCodeAt(word) <= 57) ? j : word) - i
 }
 
@@ -68,7 +72,7 @@ const thoughts: ReadonlySet<string> = new Set([
   "analysis"
 ])
 
-/** A tag of a block of thoughts; its name is empty where there is none. */
+/** A tag of a block of thoughts; its name is empty where there is none. @category internals */
 export interface Tag {
   readonly name: string
   readonly closes: boolean
@@ -76,7 +80,7 @@ export interface Tag {
 
 const noTag: Tag = { name: "", closes: false }
 
-/** The tag at `i`, `undefined` where more text is needed. */
+/** The tag at `i`, `undefined` where more text is needed. @category internals */
 export const tag = (text: string, i: number, final: boolean): Tag | undefined => {
   const closes = text.charCodeAt(i + 1) === 47
   const first = closes ? i + 2 : i + 1
@@ -90,7 +94,7 @@ export const tag = (text: string, i: number, final: boolean): Tag | undefined =>
 
 const isLetter = (c: number): boolean => (c >= 97 && c <= 122) || (c >= 65 && c <= 90)
 
-/** Where a block of thoughts ends; `next` is where to go on, complemented where more text is needed. */
+/** Where a block of thoughts ends; `next` is where to go on, complemented where more text is needed. @category internals */
 export const endOfThought = (
   text: string,
   from: number,
@@ -121,6 +125,8 @@ const tail = 1024
  * The scalar that prose stands for. A number: at its end, or the only one in it. A boolean or null: the last word, if it
  * stands alone on its line or after a colon or an equals sign. A declared string: the whole text but for marks, without regard to case, or
  * the last line of it. Any other string: the whole text.
+ *
+ * @category internals
  */
 export const scalar = (prose: string, shape: Shape): { readonly value: unknown } | undefined => {
   const text = prose.trim()

@@ -48,7 +48,7 @@ export interface Problem {
 /** How many repairs are listed; the rest is only counted. */
 const listed = 100
 
-/** Collects the repairs and the first problem of one value. */
+/** Collects the repairs and the first problem of one value. @category internals */
 export class Findings {
   readonly repairs: Array<Repair> = []
   count = 0
@@ -68,7 +68,7 @@ export class Findings {
   }
 
   unexpected(text: string, i: number, base: number): void {
-const c = text.charCodeAt(i)
+    const c = text.charCodeAt(i)
     // By code unit: the other half of a pair may not have arrived.
     const shown = c > 32 && c < 127 ? `"${text.charAt(i)}"` : `U+${c.toString(16).toUpperCase().padStart(4, "0")}`
     this.refuse("syntax", base + i, `unexpected ${shown}`)

@@ -5,7 +5,7 @@
 import * as Lookahead from "./Lookahead.ts"
 import type { Findings } from "./Repair.ts"
 
-/** One string at a time. */
+/** One string at a time. @category internals */
 export class StringReader {
   /** Text that was read and not yet taken. */
   pending = ""

@@ -13,7 +13,7 @@ const hexNumber = /^([+-]?)(0[xX][0-9a-fA-F]+)$/
 /** The longest start of a text that is a JSON number. */
 const numberStart = /^[+-]?(?:[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+)/
 
-/** A token that was read. `loose` says that strict JSON does not have it; `word` that it is an unquoted string. */
+/** A token that was read. `loose` says that strict JSON does not have it; `word` that it is an unquoted string. @category internals */
 export interface Token {
   readonly value: unknown
   readonly loose: boolean
@@ -27,7 +27,7 @@ const LOOSE_TRUE: Token = { value: true, loose: true, word: false }
 const LOOSE_FALSE: Token = { value: false, loose: true, word: false }
 const LOOSE_NULL: Token = { value: null, loose: true, word: false }
 
-/** A token of strict JSON, `undefined` for any other. */
+/** A token of strict JSON, `undefined` for any other. @category internals */
 export const strict = (text: string): Token | undefined => {
   switch (text) {
     case "true":
@@ -47,6 +47,8 @@ const number = (value: number): Token => ({ value, loose: true, word: false })
  *
  * @param allowsNaN where the contract expects a number, NaN and the infinities are read as what they say; elsewhere they
  *   are null, as `JSON.stringify` writes them
+ *
+ * @category internals
  */
 export const loose = (text: string, allowsNaN: boolean): Token | undefined => {
   const exact = strict(text)
@@ -93,6 +95,8 @@ const literals: ReadonlyArray<readonly [string, Token]> = [
 /**
  * A token that the end of the text has cut: the start of a literal is that literal, the start of a number is the part
  * of it that is a number. `undefined` where nothing can be said (`-`), and for words.
+ *
+ * @category internals
  */
 export const cut = (text: string, allowsNaN: boolean): Token | undefined => {
   const whole = loose(text, allowsNaN)
@@ -105,10 +109,10 @@ export const cut = (text: string, allowsNaN: boolean): Token | undefined => {
     : undefined
 }
 
-/** Whether a text could be the start of a number of which nothing is known yet. */
+/** Whether a text could be the start of a number of which nothing is known yet. @category internals */
 export const isSign = (text: string): boolean => text === "-" || text === "+" || text === "." || text === "-."
 
-/** Whether a token of strict JSON may begin like this. */
+/** Whether a token of strict JSON may begin like this. @category internals */
 export const begins = (text: string): boolean =>
   literals.some(([literal], index) => index < 3 && literal.startsWith(text)) ||
   /^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)?$/.test(text) ||

@@ -12,7 +12,7 @@ import type { Shape } from "./Shape.ts"
 
 const noIndexes: ReadonlyArray<number> = []
 
-/** A container that is open. Frames are used again: `next` is the one for a container inside this one. */
+/** A container that is open. Frames are used again: `next` is the one for a container inside this one. @category internals */
 export class Frame {
   kind: number = ROOT
   array: Array<unknown> = []
@@ -42,7 +42,7 @@ const define = (object: Record<string, unknown>, key: string, value: unknown): v
   } else object[key] = value
 }
 
-/** One value and its events. */
+/** One value and its events. @category internals */
 export class ValueTree {
   /** Where events go; the owner takes them and sets another array. */
   events: Array<Field | Reset> = []
@@ -197,7 +197,7 @@ export class ValueTree {
     if (!inString) return copied
     // The open containers are the last of their parents: follow them to where the string belongs.
     let at: unknown = copied
-    for (const step of this.steps(this.top, false)) at = Path.get(at, [step])
+    for (const step of this.steps(this.top.parent ?? this.root, false)) at = Path.get(at, [step])
     if (Array.isArray(at)) at.push(this.text)
     else if (isRecord(at)) define(at, this.top.key, this.text)
     return copied

@@ -14,29 +14,55 @@ import { OutputError } from "../output/OutputError.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
 import * as StrictJson from "../parse/StrictJson.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
+import * as Budget from "./Budget.ts"
 import type { Attempt, FullResponse } from "./ModelResponse.ts"
 import type { Recorder } from "./Recorder.ts"
+import * as Repair from "./Repair.ts"
+import * as Validation from "./Validation.ts"
+
+/**
+ * How a request differs from the agent's first one.
+ *
+ * @category models
+ */
+export interface Ask {
+  readonly attempt: number
+  /** What was wrong with the attempt before. */
+  readonly correction: string | undefined
+  /** What is asked for instead of the agent's own output: the places of a repair. */
+  readonly contract: Contract.Contract<unknown, unknown> | undefined
+  /** What validators changed. */
+  readonly change: Validation.Change
+}
 
 /**
  * What a response has to do.
  *
  * @category models
  */
-export interface Plan<A, R> {
+export interface Plan<A, E, R> {
   readonly provider: ModelProvider["Service"]
   readonly contract: Contract.Contract<A, R>
-  /** Renders the request of an attempt, with what was wrong with the one before. */
-  readonly request: (attempt: number, correction: string | undefined) => Result.Result<ModelRequest, PromptError>
+  /** What the value has to fulfil beyond the contract. */
+  readonly validators: ReadonlyArray<Validation.Validator<A, E, R>>
+  /** Renders the request of an attempt. */
+  readonly request: (ask: Ask) => Result.Result<ModelRequest, PromptError>
+  /** What every request is charged to. */
+  readonly budgets: ReadonlyArray<Budget.Budget>
   /** How many corrections may follow the first attempt. */
   readonly maxRetries: number
+  /** What a correction asks for: the whole again, or where possible only the places that were wrong. */
+  readonly repair: "all" | "missing"
+  /** Whether a correction quotes the answer that was wrong. */
+  readonly quoteAnswer: boolean
   /** What is given when they are spent, made of the latest value; absent: the response fails. */
   readonly salvage: ((value: unknown) => Effect.Effect<A, unknown, R>) | undefined
   /** Whether the provider's own JSON-Schema mode is used, or why not. */
   readonly native: boolean | string
 }
 
-/** How a plan can fail. @category errors */
-export type PlanError = ModelError | OutputError | PromptError
+/** How a plan can fail, besides its validators. @category errors */
+export type PlanError = ModelError | OutputError | PromptError | Budget.BudgetExceeded
 
 /**
  * Runs a plan to its end. All that the model sends stands in the recorder's transcript when this ends, well or not; the
@@ -44,27 +70,40 @@ export type PlanError = ModelError | OutputError | PromptError
  *
  * @category running
  */
-export const run = Effect.fnUntraced(function* <A, R>(
-  plan: Plan<A, R>,
+export const run = Effect.fnUntraced(function* <A, E, R>(
+  plan: Plan<A, E, R>,
   recorder: Recorder<A>
-): Effect.fn.Return<FullResponse<A>, PlanError, R> {
+): Effect.fn.Return<FullResponse<A>, PlanError | E, R> {
   const facts = { provider: plan.provider.name, native: plan.native }
+  let change: Validation.Change = {}
   let correction: string | undefined
-  for (let retries = 0; ; retries++) {
-    recorder.begin()
-    const ended = yield* attempt(plan, recorder, correction)
-    const scan = read(plan.contract, ended)
-    const verdict = yield* Contract.judge(plan.contract, scan)
-    const cutOff = ended.finishReason === "length" && scan.repaired.has("")
-    if (verdict._tag === "Accepted" && !cutOff) return recorder.succeed(ended, verdict.value, facts)
-    const findings = [...(cutOff ? [cut] : []), ...(verdict._tag === "Rejected" ? verdict.findings : [])]
+  let repair: Repair.Repair | undefined
+  for (let retry = 0; ; retry++) {
+    recorder.begin(repair !== undefined)
+    const answered = yield* attempt(plan, recorder, {
+      attempt: recorder.attempt,
+      correction,
+      contract: repair?.contract,
+      change
+    })
+    const { ended, scan } = repair === undefined ? read(plan.contract, answered) : repaired(repair, recorder)
+    const judged = yield* Effect.tapError(judge(plan, scan, ended, retry), (error) =>
+      Effect.sync(() => recorder.fail(ended, `a validator failed: ${String(error)}`))
+    )
+    if (judged._tag === "Accepted") return recorder.succeed(ended, judged.value, facts)
+    const { findings, stop } = judged
+    change = { ...change, ...judged.change }
     const rejected = { ...ended, findings }
-    if (retries < plan.maxRetries) {
+    if (!stop && retry < plan.maxRetries) {
       recorder.restart(rejected, findings.map((finding) => finding.message).join("; "))
-      correction = Correction.render(findings)
+      repair = plan.repair === "missing" && scan.found ? Repair.of(plan.contract, scan.value, findings) : undefined
+      correction =
+        repair === undefined
+          ? Correction.render(findings) + (plan.quoteAnswer ? `\nThe previous response was:\n${ended.text}` : "")
+          : Repair.render(repair, findings)
       continue
     }
-    if (plan.salvage !== undefined) {
+    if (plan.salvage !== undefined && !stop) {
       const salvaged = yield* Effect.result(plan.salvage(scan.value))
       if (Result.isSuccess(salvaged)) return recorder.succeed(rejected, salvaged.success, facts)
     }
@@ -72,20 +111,55 @@ export const run = Effect.fnUntraced(function* <A, R>(
   }
 })
 
+type Judgement<A> =
+  | { readonly _tag: "Accepted"; readonly value: A }
+  | {
+      readonly _tag: "Rejected"
+      readonly findings: ReadonlyArray<Finding>
+      readonly change: Validation.Change
+      /** Whether asking again is of no use. */
+      readonly stop: boolean
+    }
+
+// The contract first, then the validators, who see nothing that the contract rejects.
+const judge = Effect.fnUntraced(function* <A, E, R>(
+  plan: Plan<A, E, R>,
+  scan: Contract.Scan,
+  ended: Attempt,
+  retry: number
+): Effect.fn.Return<Judgement<A>, E, R> {
+  const verdict = yield* Contract.judge(plan.contract, scan)
+  const isCut = ended.finishReason === "length" && scan.repaired.has("")
+  if (verdict._tag === "Rejected" || isCut) {
+    const findings = [...(isCut ? [cut] : []), ...(verdict._tag === "Rejected" ? verdict.findings : [])]
+    return { _tag: "Rejected", findings, change: {}, stop: false }
+  }
+  const context = { attempt: ended.attempt, retry, maxRetries: plan.maxRetries, text: ended.text }
+  const valid = yield* Validation.runAll(plan.validators, verdict.value, context)
+  if (valid._tag === "Pass") return verdict
+  const change = valid._tag === "Fail" ? valid.change : undefined
+  return {
+    _tag: "Rejected",
+    findings: [Validation.toFinding(valid)],
+    change: change ?? {},
+    stop: valid._tag === "Stop"
+  }
+})
+
 // Sends one request and takes in the whole answer. Fails where the model fails or declines.
-const attempt = Effect.fnUntraced(function* <A, R, B>(
-  plan: Plan<A, R>,
+const attempt = Effect.fnUntraced(function* <A, E, R, B>(
+  plan: Plan<A, E, R>,
   recorder: Recorder<B>,
-  correction: string | undefined
+  ask: Ask
 ): Effect.fn.Return<Attempt, PlanError> {
-  const request = plan.request(recorder.attempt, correction)
+  const request = plan.request(ask)
   if (Result.isFailure(request)) {
     recorder.fail(undefined, request.failure.message)
     return yield* request.failure
   }
   const receive = (events: Parameters<typeof recorder.receiveAll>[0]) => Effect.sync(() => recorder.receiveAll(events))
-  yield* plan.provider.stream(request.success).pipe(
-    Stream.runForEachArray(receive),
+  const sent = Stream.runForEachArray(plan.provider.stream(request.success), receive)
+  yield* Budget.spend(sent, plan.budgets, () => recorder.spent()).pipe(
     Effect.tapError((error) => Effect.sync(() => recorder.fail(recorder.current([]), error.message)))
   )
   const ended = recorder.current([])
@@ -101,13 +175,33 @@ const attempt = Effect.fnUntraced(function* <A, R, B>(
   return yield* refused
 })
 
+interface Reading {
+  readonly ended: Attempt
+  readonly scan: Contract.Scan
+}
+
 // What the contract judges: the value that stands in the text, and which parts of it were cut off.
-const read = <A, R>(contract: Contract.Contract<A, R>, { finishReason, text }: Attempt): Contract.Scan => {
-  if (contract.format === "text") return { found: true, value: text, repaired: new Set() }
+const read = <A, R>(contract: Contract.Contract<A, R>, ended: Attempt): Reading => ({
+  ended,
+  scan:
+    contract.format === "text"
+      ? { found: true, value: ended.text, repaired: new Set() }
+      : scanJson(contract, ended.text, ended.finishReason === "length")
+})
+
+const scanJson = <A, R>(contract: Contract.Contract<A, R>, text: string, isCut: boolean): Contract.Scan => {
   const strict = StrictJson.read(text, maxDepth)
   if (strict !== undefined) return { found: true, value: strict, repaired: new Set() }
-  const scan = JsonScanner.parse(text, { shape: contract.shape, cut: finishReason === "length", maxDepth })
+  const scan = JsonScanner.parse(text, { shape: contract.shape, cut: isCut, maxDepth })
   return { ...scan, found: scan.found && scan.problem === undefined, detail: scan.problem?.detail }
+}
+
+// A repair is read by the contract of its places; the whole that it makes is what readers see and the contract judges.
+const repaired = <B>(repair: Repair.Repair, recorder: Recorder<B>): Reading => {
+  const patch = scanJson(repair.contract, recorder.hiddenText(), false)
+  const value = Repair.merge(repair, patch.found ? patch.value : undefined)
+  recorder.reveal(JSON.stringify(value))
+  return { ended: recorder.current([]), scan: { found: true, value, repaired: new Set() } }
 }
 
 // The scanner's own limit, for both ways of reading.
@@ -119,10 +213,9 @@ const cut: Finding = {
   message: "The answer was cut off at the token limit; write a shorter one that is complete"
 }
 
-const exhausted = <A, R, B>(plan: Plan<A, R>, recorder: Recorder<B>, last: Attempt) =>
+const exhausted = <A, E, R, B>(plan: Plan<A, E, R>, recorder: Recorder<B>, last: Attempt) =>
   Effect.suspend(() => {
-    const findings = last.findings.map((finding) => finding.message).join("; ")
-    const attempts = recorder.fail(last, findings)
+    const attempts = recorder.fail(last, last.findings.map((finding) => finding.message).join("; "))
     return new OutputError({
       maxRetries: plan.maxRetries,
       attempts: attempts.map(({ attempt, findings, text }) => ({ attempt, findings, text: text.slice(0, 2_000) }))

@@ -37,6 +37,9 @@ const addUsage = (a: Usage, b: Usage): Usage => ({
   reasoningTokens: add(a.reasoningTokens, b.reasoningTokens)
 })
 
+// What goes into the transcript.
+type Sent = Exclude<ModelEvent, { readonly _tag: "Restarted" }>
+
 /**
  * The books of one response whose data are an `A`.
  *
@@ -52,6 +55,8 @@ export class Recorder<A> {
   private beganAt = 0
   private position: ReturnType<Transcript["position"]>
   private usage: Usage = {}
+  // Tokens of attempts that a replaying provider gave up since the request was sent.
+  private replayed: Usage = {}
   private refusal = ""
   private reasoned = 0
   private seals: Array<Seal> = []
@@ -59,6 +64,8 @@ export class Recorder<A> {
   private id: string | undefined
   private model: string | undefined
   private firstTokenAt: number | undefined
+  // What the model sends in an attempt that repairs: readers see the whole value instead, once it is known.
+  private hidden: Array<Sent> | undefined
   private readonly transcript: Transcript
   private readonly now: () => number
 
@@ -69,8 +76,26 @@ export class Recorder<A> {
     this.position = transcript.position()
   }
 
-  /** Begins the next attempt. */
-  begin(): void {
+  /**
+   * Begins the next attempt. One that repairs asks for parts alone; what the model sends is held back until `reveal`.
+   */
+  begin(repairs = false): void {
+    this.replayed = {}
+    this.next(repairs)
+  }
+
+  /** What the request that was sent last has used so far, and whom it asked. */
+  spent(): { readonly usage: Usage; readonly model: string | undefined } {
+    return { usage: addUsage(this.replayed, this.usage), model: this.model }
+  }
+
+  private replay(): void {
+    this.replayed = addUsage(this.replayed, this.usage)
+    this.next(this.hidden !== undefined)
+  }
+
+  private next(repairs: boolean): void {
+    this.hidden = repairs ? [] : undefined
     this.attempt++
     this.beganAt = this.now()
     if (this.attempt === 1) this.startedAt = this.beganAt
@@ -89,6 +114,20 @@ export class Recorder<A> {
   /** Takes in what came with one network read. A provider that replays ends one attempt and begins the next. */
   readonly receiveAll = (events: ReadonlyArray<ModelEvent>): void => {
     for (const event of events) this.receive(event)
+    this.transcript.flush()
+  }
+
+  /** The text that was held back since the attempt began. */
+  hiddenText(): string {
+    return (this.hidden ?? []).map((event) => (event._tag === "Text" ? event.text : "")).join("")
+  }
+
+  /** Lets readers see the attempt that repairs: this text as the answer, then all else that the model sent. */
+  reveal(text: string): void {
+    const events = this.hidden ?? []
+    this.hidden = undefined
+    this.transcript.text(text)
+    for (const event of events) if (event._tag !== "Text") this.write(event)
     this.transcript.flush()
   }
 
@@ -148,20 +187,12 @@ export class Recorder<A> {
   private receive(event: ModelEvent): void {
     switch (event._tag) {
       case "Text":
-        this.firstTokenAt ??= this.now()
-        return this.transcript.text(event.text)
       case "Reasoning":
         this.firstTokenAt ??= this.now()
-        this.transcript.reasoning(event.text)
-        this.reasoned += event.text.length
-        if (event.signature !== undefined || event.redacted !== undefined) {
-          this.seals.push({ end: this.reasoned, signature: event.signature, redacted: event.redacted })
-          this.transcript.mark({ ...event, text: "" })
-        }
-        return
+        break
       case "Restarted":
         this.restart(this.current([]), event.reason)
-        return this.begin()
+        return this.replay()
       case "Usage":
         this.usage = event.usage
         break
@@ -176,7 +207,18 @@ export class Recorder<A> {
         this.model = event.model ?? this.model
         break
     }
-    this.transcript.mark(event)
+    if (this.hidden === undefined) this.write(event)
+    else this.hidden.push(event)
+  }
+
+  private write(event: Sent): void {
+    if (event._tag === "Text") return this.transcript.text(event.text)
+    if (event._tag !== "Reasoning") return this.transcript.mark(event)
+    this.transcript.reasoning(event.text)
+    this.reasoned += event.text.length
+    if (event.signature === undefined && event.redacted === undefined) return
+    this.seals.push({ end: this.reasoned, signature: event.signature, redacted: event.redacted })
+    this.transcript.mark({ ...event, text: "" })
   }
 
   private status(state: Status["state"], reason: string | undefined, retry: boolean): void {

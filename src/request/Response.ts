@@ -28,8 +28,8 @@ export interface ReadOptions {
 }
 
 /**
- * Makes a lazy response in the current Scope. `work` gives its outcome, as `Attempts.run` does. What its Schema needs to decode is taken from the environment now, so
- * that no reader needs anything.
+ * Makes a lazy response in the current Scope. `work` gives its outcome, as `Attempts.run` does. What it needs, and what
+ * the Schema needs to decode, is taken from the environment now, so that no reader needs anything.
  *
  * @category constructors
  */

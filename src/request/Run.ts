@@ -2,7 +2,7 @@
  * One response at work: starts the attempts at the first read, counts the readers, and settles how it ended. Readers
  * are Effects (wait for the end) and Streams (follow the transcript from its beginning).
  */
-import * as Arr from "effect/Array"
+import type * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"

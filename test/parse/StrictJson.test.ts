@@ -10,7 +10,8 @@ describe("strict JSON", () => {
     ([value]) =>
       Effect.sync(() => {
         const text = JSON.stringify(value)
-        assert.deepStrictEqual(StrictJson.read(text, 512), JsonScanner.parse(text).value)
+        const strict = StrictJson.read(text, 512)
+        if (strict !== undefined) assert.deepStrictEqual(strict, JsonScanner.parse(text).value)
       }),
     { arbitrary: { runs: 300 } }
   )
@@ -30,6 +31,15 @@ describe("strict JSON", () => {
       assert.isUndefined(StrictJson.read(text, 512))
     })
   }
+
+  it("leaves escapes in keys to the scanner, for the engine confuses such keys", () => {
+    JSON.parse('{"}":1,"\\\\":2}')
+    const text = '{"}":1,"\\u002f":2}'
+    assert.isUndefined(StrictJson.read(text, 512))
+    assert.deepStrictEqual(JsonScanner.parse(text).value, { "}": 1, "/": 2 })
+    assert.isUndefined(StrictJson.read('{"a\\n" : 1}', 512))
+    assert.isDefined(StrictJson.read('{"a":"line\\nbreak \\"quoted\\": x","b":["\\\\"]}', 512))
+  })
 
   it("takes white space around the value", () => {
     assert.deepStrictEqual(StrictJson.read(' \n[1, {"a": null}]\t', 512), [1, { a: null }])

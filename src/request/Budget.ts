@@ -1,0 +1,248 @@
+/**
+ * Budgets: how many requests and tokens, how much money and time a piece of work may spend. A budget is shared by all
+ * requests below it in the tree of fibers, however many run at once, and budgets nest: each request has to fit all of
+ * them.
+ *
+ * Requests are counted when they are sent, so that this limit is exact. Tokens and cost are known when the provider
+ * reports them, so that what is under way when the limit is reached still ends; it then fails with `BudgetExceeded`,
+ * which says by how much, and nothing more is sent. Time ends what is under way at once.
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Schema from "effect/Schema"
+import type { Usage } from "../../services/ModelProvider.ts"
+
+/**
+ * A budget is spent. Nothing more is sent under it.
+ *
+ * @category errors
+ */
+export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("BudgetExceeded", {
+  /** The budget's name. */
+  budget: Schema.String,
+  /** What is spent: `requests`, `tokens`, `cost` in the currency of its limit, or `time` in milliseconds. */
+  kind: Schema.Literals(["requests", "tokens", "cost", "time"]),
+  /** The limit. */
+  limit: Schema.Finite,
+  /** What was spent when this was found, or would have been with the request that was not sent. */
+  spent: Schema.Finite
+}) {
+  /** By how much the limit was exceeded. */
+  get over(): number {
+    return this.spent - this.limit
+  }
+
+  override get message(): string {
+    const unit = this.kind === "time" ? " ms" : ""
+    return `The ${this.kind} budget "${this.budget}" is spent: ${this.spent}${unit} of ${this.limit}${unit}. Raise the limit, or ask for less.`
+  }
+}
+
+/**
+ * The limits of a budget; what is absent is not limited.
+ *
+ * @category models
+ */
+export interface Limits {
+  /** A name for errors. Default `budget`. */
+  readonly name?: string | undefined
+  /** Physical attempts at most, corrections included. */
+  readonly requests?: number | undefined
+  /** Tokens at most, prompt and answer together. */
+  readonly tokens?: number | undefined
+  /** Money at most, and what an attempt costs by its tokens and model. */
+  readonly cost?:
+    | { readonly limit: number; readonly of: (usage: Usage, model: string | undefined) => number }
+    | undefined
+  /** Time at most, from the making of the budget. */
+  readonly time?: Duration.Input | undefined
+}
+
+/**
+ * What was spent under a budget so far.
+ *
+ * @category models
+ */
+export interface Spent {
+  readonly requests: number
+  readonly tokens: number
+  readonly cost: number
+  /** Milliseconds since the budget was made. */
+  readonly time: number
+}
+
+const TypeId = "~effigent/Budget"
+
+/**
+ * A budget. Give it to a piece of work with `provide`.
+ *
+ * @category models
+ */
+export interface Budget {
+  readonly [TypeId]: typeof TypeId
+  /** What was spent so far. */
+  readonly spent: Effect.Effect<Spent>
+}
+
+class Account implements Budget {
+  readonly [TypeId] = TypeId
+  readonly limits: Limits
+  private readonly startedAt: number
+  private readonly clock: Clock.Clock
+  private requests = 0
+  private tokens = 0
+  private cost = 0
+
+  constructor(limits: Limits, clock: Clock.Clock) {
+    this.limits = limits
+    this.clock = clock
+    this.startedAt = now(clock)
+  }
+
+  get spent(): Effect.Effect<Spent> {
+    return Effect.sync(() => ({
+      requests: this.requests,
+      tokens: this.tokens,
+      cost: this.cost,
+      time: now(this.clock) - this.startedAt
+    }))
+  }
+
+  /** Milliseconds that are left, or none if time is not limited. */
+  get timeLeft(): number | undefined {
+    return this.limits.time === undefined
+      ? undefined
+      : this.startedAt + Duration.toMillis(this.limits.time) - now(this.clock)
+  }
+
+  /** What keeps the next request from being sent. */
+  get refusal(): BudgetExceeded | undefined {
+    const { requests, cost, tokens } = this.limits
+    if (requests !== undefined && this.requests >= requests)
+      return this.exceeded("requests", requests, this.requests + 1)
+    if (tokens !== undefined && this.tokens >= tokens) return this.exceeded("tokens", tokens, this.tokens)
+    if (cost !== undefined && this.cost >= cost.limit) return this.exceeded("cost", cost.limit, this.cost)
+    return (this.timeLeft ?? 1) <= 0 ? this.late() : undefined
+  }
+
+  /** Whether what was spent is more than the limits. */
+  get excess(): BudgetExceeded | undefined {
+    const { cost, tokens } = this.limits
+    if (tokens !== undefined && this.tokens > tokens) return this.exceeded("tokens", tokens, this.tokens)
+    if (cost !== undefined && this.cost > cost.limit) return this.exceeded("cost", cost.limit, this.cost)
+    return undefined
+  }
+
+  count(): void {
+    this.requests++
+  }
+
+  charge(usage: Usage, model: string | undefined): void {
+    this.tokens += (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0)
+    this.cost += this.limits.cost?.of(usage, model) ?? 0
+  }
+
+  late(): BudgetExceeded {
+    return this.exceeded("time", Duration.toMillis(this.limits.time ?? 0), now(this.clock) - this.startedAt)
+  }
+
+  private exceeded(kind: BudgetExceeded["kind"], limit: number, spent: number): BudgetExceeded {
+    return new BudgetExceeded({ budget: this.limits.name ?? "budget", kind, limit, spent })
+  }
+}
+
+const now = (clock: Clock.Clock) => Number(clock.monotonicTimeNanosUnsafe()) / 1e6
+
+// Budgets are made in this file only, so that every Budget is an Account.
+const reveal = (budget: Budget) => budget as Account
+
+/** Whether a value is a budget. @category guards */
+export const isBudget = (value: unknown): value is Budget => value instanceof Account
+
+/** Makes a budget; its time begins now. @category constructors */
+export const make = (limits: Limits): Effect.Effect<Budget> =>
+  Effect.map(Clock.Clock, (clock) => new Account(limits, clock))
+
+/**
+ * The budgets that hold for the current fiber, outermost first. Forked fibers inherit them.
+ *
+ * @category references
+ */
+export const Current: Context.Reference<ReadonlyArray<Budget>> = Context.Reference("effigent/Budget/Current", {
+  defaultValue: (): ReadonlyArray<Budget> => []
+})
+
+/** Puts a piece of work under a budget, besides those that hold already. @category combinators */
+export const provide: {
+  (budget: Budget): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, budget: Budget): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, budget: Budget) =>
+  Effect.flatMap(Current, (budgets) => Effect.provideService(self, Current, [...budgets, budget]))
+)
+
+/**
+ * Puts a piece of work under a new budget, shared by everything that it starts.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Agent, Budget } from "effigent"
+ * import { ScriptedModel } from "effigent/testing"
+ *
+ * const ask = (question: string) => Agent.make({}).pipe(Agent.input(question), Agent.run)
+ * const both = Effect.all([ask("one"), ask("two"), ask("three")]).pipe(
+ *   Budget.within({ name: "job", requests: 2 }),
+ *   Effect.catchTag("BudgetExceeded", (error) => Effect.succeed(error.message))
+ * )
+ * const model = ScriptedModel.layer([ScriptedModel.text("1"), ScriptedModel.text("2")])
+ * console.log(await Effect.runPromise(both.pipe(Effect.provide(model))))
+ * // => The requests budget "job" is spent: 3 of 2. Raise the limit, or ask for less.
+ * ```
+ *
+ * @category combinators
+ */
+export const within: {
+  (limits: Limits): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(self: Effect.Effect<A, E, R>, limits: Limits): Effect.Effect<A, E, R>
+} = dual(2, <A, E, R>(self: Effect.Effect<A, E, R>, limits: Limits) =>
+  Effect.flatMap(make(limits), (budget) => provide(self, budget))
+)
+
+/**
+ * Sends a request under budgets: refuses it where one is spent, counts it, ends it where time is up, charges what it
+ * used, and fails where that was too much. `usage` tells what was used so far, also where the request failed.
+ *
+ * @category running
+ */
+export const spend = <A, E, R>(
+  request: Effect.Effect<A, E, R>,
+  budgets: ReadonlyArray<Budget>,
+  usage: () => { readonly usage: Usage; readonly model: string | undefined }
+): Effect.Effect<A, E | BudgetExceeded, R> => {
+  if (budgets.length === 0) return request
+  const accounts = budgets.map(reveal)
+  const first = (problem: (account: Account) => BudgetExceeded | undefined) =>
+    accounts.map(problem).find((found) => found !== undefined)
+  const charge = Effect.sync(() => {
+    const used = usage()
+    for (const account of accounts) account.charge(used.usage, used.model)
+  })
+  return Effect.suspend(() => {
+    const refusal = first((account) => account.refusal)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    for (const account of accounts) account.count()
+    let timed: Effect.Effect<A, E | BudgetExceeded, R> = request
+    for (const account of accounts) {
+      const duration = account.timeLeft
+      if (duration === undefined) continue
+      timed = Effect.timeoutOrElse(timed, { duration, orElse: () => Effect.fail(account.late()) })
+    }
+    return Effect.flatMap(Effect.ensuring(timed, charge), (answer) => {
+      const excess = first((account) => account.excess)
+      return excess === undefined ? Effect.succeed(answer) : Effect.fail(excess)
+    })
+  })
+}

@@ -1,0 +1,7 @@
+import { describe } from "@effect/vitest"
+import { conforms } from "../wire/Conformance.ts"
+import { wire } from "./wire.ts"
+
+describe("AnthropicCompatible keeps the promises of ModelProvider", () => {
+  conforms(wire)
+})
