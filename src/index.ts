@@ -9,6 +9,9 @@ export * as Budget from "./request/Budget.ts"
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
+/** Stored sessions as a whole: reading, forking, taking out and putting in. @category modules */
+export * as Conversation from "./agent/Conversation.ts"
+
 /** What goes back to the model with the next attempt. @category modules */
 export * as Correction from "./output/Correction.ts"
 
@@ -18,8 +21,14 @@ export * as Deltas from "./request/Deltas.ts"
 /** For programs without Effect: Promises and async iterables. @category modules */
 export * as Effigent from "./Effigent.ts"
 
+/** Filters of knowledge: which passages count. @category modules */
+export * as Filter from "./knowledge/Filter.ts"
+
 /** The incremental, tolerant JSON parser by itself. @category modules */
 export * as JsonScanner from "./parse/JsonScanner.ts"
+
+/** Passages that are found by meaning and laid into prompts. @category modules */
+export * as Knowledge from "./knowledge/Knowledge.ts"
 
 /** Output contracts: Schema as prompt, with ensure. @category modules */
 export * as Output from "./output/Output.ts"
@@ -27,10 +36,17 @@ export * as Output from "./output/Output.ts"
 /** Paths into values, and how they print. @category modules */
 export * as Path from "./parse/Path.ts"
 
+/** Conversations over many runs: what is sent of them and what is recorded. @category modules */
+export * as Session from "./agent/Session.ts"
+
+/** Which part of a conversation a model is shown. @category modules */
+export * as SessionWindow from "./agent/SessionWindow.ts"
+
 /** Validators: what an answer has to fulfil beyond its Schema. @category modules */
 export * as Validation from "./request/Validation.ts"
 
 export type { AgentError } from "./agent/Agent.ts"
+export { SessionTurnError } from "./agent/SessionHistory.ts"
 export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
 export type { Finding } from "./output/Finding.ts"
 export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
@@ -42,6 +58,7 @@ export type {
   ModelResponse,
   ResponseEvent,
   ResponseEventKind,
-  ResponseMeta
+  ResponseMeta,
+  Thought
 } from "./request/ModelResponse.ts"
 export { OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"

@@ -30,6 +30,15 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "asked: fast, fast, spare",
     "title: 'Heating is down'"
   ],
+  "12-session.ts": [
+    "And some water. -> I see 3 messages.",
+    "Thank you! -> I see 5 messages.",
+    "kept: 8 messages",
+    "anew: I see 5 messages.",
+    "still shown: 8 messages",
+    "forked: 1 turn"
+  ],
+  "13-knowledge.ts": [" reset\n", "For ten seconds. [reset, bulb]"],
   "14-effect-ai.ts": [
     "tool stock: { article: 'desk lamp', pieces: 17 }",
     "answer: There are 17 desk lamps.",
