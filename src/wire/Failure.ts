@@ -170,7 +170,7 @@ export class Failures {
     const what = {
       connect: "no response headers",
       firstToken: "no content",
-      idle: "nothing more came",
+      idle: "no more content",
       total: "the answer was not complete"
     }[stage]
     return new TimedOut({ detail: `${stage} timeout: ${what} within ${millis} ms`, stage, millis })

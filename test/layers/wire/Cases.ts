@@ -40,12 +40,6 @@ export interface WireCase {
   }
 }
 
-/** The rows of the core part, by number. */
-export const core: ReadonlySet<number> = new Set([
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 56, 65, 66, 67, 68, 69, 71, 72, 73,
-  74, 75, 76, 77, 78, 79, 86, 93, 94, 97, 98, 99
-])
-
 export const cases = (protocol: WireCase["protocol"]): ReadonlyArray<WireCase> =>
   readFileSync(new URL("./wire-cases.jsonl", import.meta.url), "utf8")
     .trimEnd()
