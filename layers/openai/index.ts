@@ -4,3 +4,10 @@
  * @category layers
  */
 export * as OpenAICompatible from "./OpenAICompatible.ts"
+
+/**
+ * Models behind OpenAI's Responses protocol: OpenAI itself, and servers that speak it.
+ *
+ * @category layers
+ */
+export * as OpenAIResponsesCompatible from "./OpenAIResponsesCompatible.ts"

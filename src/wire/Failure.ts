@@ -43,7 +43,7 @@ const authCodes = /^(invalid_api_key|authentication_error|permission_error|permi
 const rateCodes = /^(rate_limit\w*|too_many_requests|resource_exhausted)$/
 const busyCodes = /^(overloaded\w*|service_unavailable\w*|unavailable)$/
 const overflowCodes = /^(context_length_exceeded|model_context_window_exceeded|exceed_context_size_error)$/
-const refusalCodes = /^(content_filter|content_policy_violation|responsibleaipolicyviolation)$/
+const refusalCodes = /^(content_filter|\w*policy(_?violation)?)$/
 const transientCodes = /^(server_error|api_error|internal\w*|timeout\w*|upstream\w*|bad_gateway|gateway_timeout)$/
 const overflowWords =
   /maximum context|context (length|window|size)|prompt is too long|input is too long|too many (input )?tokens/i
