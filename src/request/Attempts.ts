@@ -166,10 +166,11 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
   if (ended.refusal === "" && ended.finishReason !== "content-filter") return ended
   // A refusal, or an answer that the provider's filter stopped, is no answer; asking again changes nothing.
   const model = ended.model ?? request.success.model
+  const code = ended.refusal === "" ? "content_filter" : "refusal"
   const refused = new ModelError({
     provider: plan.provider.name,
     ...(model === undefined ? {} : { model }),
-    reason: new Refused({ detail: ended.refusal.slice(0, 300) })
+    reason: new Refused({ detail: ended.refusal.slice(0, 300), code })
   })
   recorder.fail(ended, refused.message)
   return yield* refused
