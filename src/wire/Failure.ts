@@ -83,18 +83,24 @@ const retryAfter = (headers: Headers | undefined, now: number): number | undefin
 }
 
 // The deepest error of a chain of causes is the one that says what happened.
-const root = (cause: unknown): { readonly code: string | undefined; readonly message: string } => {
+const root = (cause: unknown): { readonly code?: string; readonly name?: string; readonly message: string } => {
   let code: string | undefined
+  let name: string | undefined
   let message = ""
   let current: unknown = cause
   for (let depth = 0; depth < 8; depth++) {
     const error = Fields.object(current)
     if (error === undefined) break
     code = Fields.text(error["code"]) ?? code
+    name = Fields.text(error["name"]) ?? name
     message = Fields.text(error["message"]) ?? message
     current = error["cause"] ?? Fields.list(error["errors"])[0]
   }
-  return { code, message: message === "" ? String(cause) : message }
+  return {
+    ...(code === undefined ? {} : { code }),
+    ...(name === undefined ? {} : { name }),
+    message: message === "" ? String(cause) : message
+  }
 }
 
 const lostCodes = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_HEADERS_TIMEOUT"])
@@ -154,7 +160,8 @@ export class Failures {
 
   /** A request that got no answer. */
   network(cause: unknown): ModelErrorReason {
-    const { code, message } = root(cause)
+    const { code, message, name } = root(cause)
+    if (name === "HTTPParserError") return this.malformed("the answer is not HTTP", message)
     const facts = this.facts(message, code)
     return code !== undefined && lostCodes.has(code) ? new ConnectionLost(facts) : new Unreachable(facts)
   }

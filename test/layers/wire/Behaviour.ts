@@ -421,6 +421,14 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
+    it.live("an answer that is not HTTP is Malformed", () =>
+      Effect.gen(function* () {
+        const server = yield* serve((response) => void response.socket?.end("SSH-2.0-OpenSSH_9.7\r\n"))
+        const outcome = yield* run(vendor.make({ baseUrl: server.url }).stream(plainRequest()))
+        assert.include(expectReason(outcome.error, "Malformed").detail, "not HTTP")
+      })
+    )
+
     it.live("a connection that breaks inside the answer is ConnectionLost", () =>
       Effect.gen(function* () {
         const server = yield* serve(async (response) => {
