@@ -18,6 +18,9 @@ export * as Deltas from "./request/Deltas.ts"
 /** For programs without Effect: Promises and async iterables. @category modules */
 export * as Effigent from "./Effigent.ts"
 
+/** The same for the field formats: Markdown headings, tags, YAML. @category modules */
+export * as FieldScanner from "./parse/FieldScanner.ts"
+
 /** The incremental, tolerant JSON parser by itself. @category modules */
 export * as JsonScanner from "./parse/JsonScanner.ts"
 

@@ -17,7 +17,8 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "late reader: 1"
   ],
   "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
-  "06-without-effect.ts": ["Heating\n", "requests[1] = "]
+  "06-without-effect.ts": ["Heating\n", "requests[1] = "],
+  "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"]
 }
 
 describe("examples", () => {

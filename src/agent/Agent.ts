@@ -50,6 +50,11 @@ export interface Settings {
   readonly options?: ModelOptions | undefined
   /** Require the whole shape of the output and nothing else. Default false. */
   readonly ensureAllKeys?: boolean | undefined
+  /**
+   * How the model is told to write an answer that is an object: `json`, a field format, whose long texts need no escaping,
+   * or `auto`, which takes the one that suits the output and asks again in JSON where that fails. Default `json`.
+   */
+  readonly format?: Contract.FormatChoice | undefined
   /** How many corrections may follow the first attempt. Default 3. */
   readonly maxRetries?: number | undefined
   /** Also use the provider's own JSON-Schema mode, where it has one that can express the Schema. Default false. */
@@ -347,8 +352,11 @@ export const provideModel: {
 )
 
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
-  const { ensureAllKeys, ensureKeys: keys, output: source } = self.config
-  const compiled = source === undefined ? Contract.text : Contract.compile(Output.toSchema(source))
+  const { ensureAllKeys, ensureKeys: keys, format, output: source } = self.config
+  const compiled =
+    source === undefined
+      ? Contract.text
+      : Contract.withFormat(Contract.compile(Output.toSchema(source)), format ?? "json")
   const keyed =
     keys === undefined && ensureAllKeys !== true
       ? Result.succeed(compiled)
@@ -408,6 +416,7 @@ const nativeOf = <A, R>(
   provider: ModelProvider["Service"]
 ): boolean | string => {
   if (config.native !== true) return false
+  if (contract.format !== "json") return `the JSON-Schema mode writes JSON, and the format is ${contract.format}`
   if (provider.dialect === undefined) return `the provider "${provider.name}" has no JSON-Schema mode`
   return contract.native[provider.dialect] ?? true
 }
