@@ -6,6 +6,9 @@ export * as Agent from "./agent/Agent.ts"
 /** Budgets: what a piece of work may spend. @category modules */
 export * as Budget from "./request/Budget.ts"
 
+/** Texts, images, audio and documents that go with a request. @category modules */
+export * as Attachment from "./prompt/Attachment.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 

@@ -18,6 +18,7 @@ import * as Contract from "../output/Contract.ts"
 import * as Output from "../output/Output.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
 import type { PathStyle } from "../parse/Path.ts"
+import type * as Attachment from "../prompt/Attachment.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
@@ -183,6 +184,7 @@ const slotsOf = (config: Config): Slots.Slots => ({
   examples: config.examples,
   input: config.input,
   history: config.history,
+  attachments: config.attachments,
   custom: config.custom
 })
 
@@ -248,6 +250,34 @@ const mergeOptions = (before: ModelOptions, next: ModelOptions): ModelOptions =>
   ...next,
   ...(before.provider === undefined ? {} : { provider: { ...before.provider, ...next.provider } })
 })
+
+/**
+ * Appends attachments, which stand before the text of the user message.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Agent, Attachment } from "effigent"
+ *
+ * const agent = Agent.make({ input: "What is on it?" }).pipe(Agent.attach(Attachment.fromUrl("https://example.com/a.png")))
+ * const { prompt } = await Effect.runPromise(Agent.preview(agent))
+ * const [message] = prompt.content
+ * console.log(message?.role === "user" ? message.content.map((part) => part.type) : []) // => [ 'file', 'text' ]
+ * ```
+ *
+ * @category combinators
+ */
+export const attach: {
+  (attachments: Attachment.Attachment | ReadonlyArray<Attachment.Attachment>): Same
+  <A, E, R, I>(
+    self: Agent<A, E, R, I>,
+    attachments: Attachment.Attachment | ReadonlyArray<Attachment.Attachment>
+  ): Agent<A, E, R, I>
+} = dual(
+  2,
+  <A, E, R, I>(self: Agent<A, E, R, I>, attachments: Attachment.Attachment | ReadonlyArray<Attachment.Attachment>) =>
+    slots(self, { attachments: "_tag" in attachments ? [attachments] : attachments })
+)
 
 /** Sets sampling options; those that the agent has stay, unless named here. @category combinators */
 export const options: {
