@@ -30,6 +30,9 @@ export * as JsonScanner from "./parse/JsonScanner.ts"
 /** Output contracts: Schema as prompt, with ensure. @category modules */
 export * as Output from "./output/Output.ts"
 
+/** Prompts as YAML, JSON or TOML. @category modules */
+export * as PromptFile from "./prompt/PromptFile.ts"
+
 /** Paths into values, and how they print. @category modules */
 export * as Path from "./parse/Path.ts"
 

@@ -18,7 +18,8 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
   ],
   "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
   "06-without-effect.ts": ["Heating\n", "requests[1] = "],
-  "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"]
+  "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
+  "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"]
 }
 
 describe("examples", () => {

@@ -20,6 +20,7 @@ import type { OutputPathError } from "../output/OutputError.ts"
 import type { PathStyle } from "../parse/Path.ts"
 import type * as Attachment from "../prompt/Attachment.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
+import type * as PromptFile from "../prompt/PromptFile.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
 import type { Ask, Plan, PlanError } from "../request/Attempts.ts"
@@ -170,6 +171,18 @@ export const make: {
   (config: Omit<Config, Typed>): Agent<string, never, ModelProvider, string>
   // The overloads say of a config what Config says, with typed paths.
 } = (config: object): Agent<never, never, ModelProvider, never> => new Impl(config as Config, ModelProvider)
+
+/**
+ * The agent that a prompt file says. What its output decodes to is not known to the compiler: `Agent.output` with a Schema
+ * makes it known.
+ *
+ * @category constructors
+ */
+export const fromPromptFile = (file: PromptFile.PromptFile): Agent<unknown, never, ModelProvider, unknown> => {
+  const { ensureAllKeys, format, model, name, options, output, slots } = file
+  // The Schemas of prompt files are made of plain ones, which need no services.
+  return new Impl({ ...slots, output, format, model, name, options, ensureAllKeys }, ModelProvider)
+}
 
 type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
 

@@ -1,11 +1,10 @@
 /**
- * Attachments of a request: texts, images, audio and documents, by address, by bytes or from a file. They stand before the
+ * Attachments of a request: texts, images, audio and documents, by address or by bytes (`Files.attachment` of
+ * `effigent/layers/files` reads a path). They stand before the
  * text of the user message. What a provider does with one is its own business; one that it cannot take is a `ModelError`
  * with the reason `Unsupported`, and nothing is sent.
  */
-import * as Effect from "effect/Effect"
-import * as FileSystem from "effect/FileSystem"
-import type { PlatformError } from "effect/PlatformError"
+import * as Result from "effect/Result"
 import { Prompt } from "../../services/Ai.ts"
 
 /**
@@ -128,7 +127,8 @@ export const fromUrl = (url: string | URL, options: Options = {}): Attachment =>
 }
 
 /**
- * A file by its bytes. Images, audio and PDF are recognised by their first bytes.
+ * A file by its bytes. Images, audio and PDF are recognised by their first bytes; what its type says to be text, and is
+ * UTF-8, becomes a text.
  *
  * @example
  * ```ts
@@ -140,27 +140,15 @@ export const fromUrl = (url: string | URL, options: Options = {}): Attachment =>
  *
  * @category constructors
  */
-export const fromBytes = (bytes: Uint8Array, options: Options = {}): Attachment =>
-  file(bytes, options.mediaType ?? ofBytes(bytes) ?? ofName(options.name) ?? unknownType, options.name, options)
+export const fromBytes = (bytes: Uint8Array, options: Options = {}): Attachment => {
+  const { name } = options
+  const mediaType = options.mediaType ?? ofBytes(bytes) ?? ofName(name) ?? unknownType
+  const decoded = isText(mediaType) ? decode(bytes) : undefined
+  return decoded === undefined ? file(bytes, mediaType, name, options) : text(decoded, { name })
+}
 
-/**
- * A file by its path, read now. What its name or `mediaType` says to be text becomes a text.
- *
- * @category constructors
- */
-export const fromFile = (
-  path: string,
-  options: Options = {}
-): Effect.Effect<Attachment, PlatformError, FileSystem.FileSystem> =>
-  Effect.gen(function* () {
-    const files = yield* FileSystem.FileSystem
-    const bytes = yield* files.readFile(path)
-    const name = options.name ?? path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1)
-    const mediaType = options.mediaType ?? ofBytes(bytes) ?? ofName(name) ?? unknownType
-    return isText(mediaType)
-      ? text(new TextDecoder().decode(bytes), { name })
-      : fromBytes(bytes, { ...options, mediaType, name })
-  })
+const decode = (bytes: Uint8Array): string | undefined =>
+  Result.getOrUndefined(Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes)))
 
 /**
  * The part of a user message that an attachment is.

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { NodeFileSystem } from "@effect/platform-node"
 import { Effect, FileSystem, Schema } from "effect"
 import { Agent, Attachment, Output } from "effigent"
+import { Files } from "effigent/layers/files"
 import { OfflineModel } from "effigent/layers/offline"
 import { AnthropicCompatible } from "effigent/layers/anthropic"
 import { OpenAICompatible } from "effigent/layers/openai"
@@ -34,7 +35,7 @@ describe("attachments", () => {
       Attachment.fromBytes(latin1("%PDF-1.7")),
       Attachment.fromBytes(latin1("\xff\xd8\xff\xe0")),
       Attachment.fromBytes(latin1("ID3\x03")),
-      Attachment.fromBytes(latin1("x"), { name: "table.csv" }),
+      Attachment.fromBytes(latin1("\xff"), { name: "table.csv" }),
       Attachment.fromBytes(new Uint8Array())
     ].map((attachment) => fileOf(attachment).mediaType)
     assert.deepStrictEqual(types, [
@@ -62,15 +63,15 @@ describe("attachments", () => {
       const folder = yield* files.makeTempDirectoryScoped()
       yield* files.writeFile(`${folder}/a.bin`, png)
       yield* files.writeFileString(`${folder}/notes.md`, "# Grüße")
-      const image = fileOf(yield* Attachment.fromFile(`${folder}/a.bin`, { detail: "high" }))
+      const image = fileOf(yield* Files.attachment(`${folder}/a.bin`, { detail: "high" }))
       assert.deepStrictEqual([image.mediaType, image.name, image.detail], ["image/png", "a.bin", "high"])
       assert.deepStrictEqual(image.data, Uint8Array.from(png))
-      assert.deepStrictEqual(yield* Attachment.fromFile(`${folder}/notes.md`), {
+      assert.deepStrictEqual(yield* Files.attachment(`${folder}/notes.md`), {
         _tag: "Text",
         text: "# Grüße",
         name: "notes.md"
       })
-      const error = yield* Effect.flip(Attachment.fromFile(`${folder}/none.png`))
+      const error = yield* Effect.flip(Files.attachment(`${folder}/none.png`))
       assert.strictEqual(error._tag, "PlatformError")
       assert.include(error.message, "none.png")
     }).pipe(Effect.provide(NodeFileSystem.layer))
