@@ -459,7 +459,9 @@ const nativeOf = <A, R>(
   provider: ModelProvider["Service"]
 ): boolean | string => {
   if (config.native !== true) return false
-  if (contract.format !== "json") return `the JSON-Schema mode writes JSON, and the format is ${contract.format}`
+  if (contract.format !== "json" && contract.format !== "text") {
+    return `the JSON-Schema mode writes JSON, and the format is ${contract.format}`
+  }
   if (provider.dialect === undefined) return `the provider "${provider.name}" has no JSON-Schema mode`
   return contract.native[provider.dialect] ?? true
 }
