@@ -6,20 +6,24 @@ import { Console, Effect, Schema } from "effect"
 import { Agent, Output } from "effigent"
 import { ModelProviders } from "effigent/layers/apps"
 
-const Meeting = Schema.Struct({
-  title: Output.ensure(Schema.String, "What the meeting is about"),
-  date: Output.ensure(Schema.String, "The day, as the text says it"),
-  attendees: Output.ensure(Schema.Array(Schema.String), "Everybody who takes part", "notEmpty")
+const Contact = Schema.Struct({
+  name: Output.ensure(Schema.String, "Name of the sender"),
+  email: Output.ensure(Schema.String, "Email address of the sender"),
+  subject: Output.ensure(Schema.String, "What it is about"),
+  urgent: Output.ensure(Schema.Boolean, "Whether it has to be done today")
 })
 
-const secretary = Agent.make({ instruct: "Extract the meeting.", output: Meeting })
+const reader = Agent.make({ instruct: "Read the message.", output: Contact })
 
-// Effect<{ title: string; date: string; attendees: ReadonlyArray<string> }, AgentError, ModelProvider>
-const meeting = secretary.pipe(
-  Agent.input("Budget review on Tuesday, 24 November, with Ada Lovelace, Grace Hopper and Alan Turing."),
+// Effect<{ name: string; email: string; subject: string; urgent: boolean }, AgentError, ModelProvider>
+const contact = reader.pipe(
+  Agent.input(`From: Ada Lovelace <ada@engine.example>
+Subject: The printer is on fire
+
+Please come at once, it is urgent.`),
   Agent.run
 )
 
-const program = Effect.flatMap(meeting, Console.log)
+const program = Effect.flatMap(contact, Console.log)
 
 NodeRuntime.runMain(program.pipe(Effect.provide(ModelProviders.fromEnv)))

@@ -121,6 +121,24 @@ const hints: Record<ModelErrorReason["_tag"], string> = {
   Refused: "the model or its content filter declined to answer"
 }
 
+// Who failed and why. Two places hold it: the error itself, and what it tells of the others that failed after it.
+const failure = {
+  /** The provider's name as its layer gives it: `openai`, `anthropic`, `offline`, ... */
+  provider: Schema.String,
+  /** The model that was asked, as it was named in the request. */
+  model: Schema.optionalKey(Schema.String),
+  /** What happened. */
+  reason: ModelErrorReason
+}
+
+const Failure = Schema.Struct(failure)
+
+const who = ({ model, provider }: typeof Failure.Type) => (model === undefined ? provider : `${provider} (${model})`)
+
+const kind = ({ _tag, status }: ModelErrorReason) => `[${_tag}${status === undefined ? "" : `, HTTP ${status}`}]`
+
+const words = ({ detail }: ModelErrorReason) => (detail === "" ? "" : `: ${detail}`)
+
 /**
  * A failed model call: which provider and model, and why.
  *
@@ -139,19 +157,15 @@ const hints: Record<ModelErrorReason["_tag"], string> = {
  * @category errors
  */
 export class ModelError extends Schema.TaggedError<ModelError>()("ModelError", {
-  /** The provider's name as its layer gives it: `openai`, `anthropic`, `offline`, ... */
-  provider: Schema.String,
-  /** The model that was asked, as it was named in the request. */
-  model: Schema.optionalKey(Schema.String),
-  /** What happened. */
-  reason: ModelErrorReason
+  ...failure,
+  /** Where a pool went on to other models or keys: how each of those failed, in order. */
+  others: Schema.optionalKey(Schema.Array(Failure))
 }) {
-  /** One sentence: who, what, the provider's words, what to do. */
+  /** One sentence: who, what, the provider's words, what to do; then who else failed. */
   override get message(): string {
-    const { _tag, detail, status } = this.reason
-    const who = this.model === undefined ? this.provider : `${this.provider} (${this.model})`
-    const where = status === undefined ? "" : `, HTTP ${status}`
-    return `${who}: ${hints[_tag]} [${_tag}${where}]${detail === "" ? "" : `: ${detail}`}`
+    const { others = [], reason } = this
+    const rest = others.map((other) => `; then ${who(other)} ${kind(other.reason)}${words(other.reason)}`)
+    return `${who(this)}: ${hints[reason._tag]} ${kind(reason)}${words(reason)}${rest.join("")}`
   }
 
   /** Whether the same request, sent again unchanged, may succeed. */

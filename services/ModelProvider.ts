@@ -84,7 +84,7 @@ export interface ModelRequest {
   readonly options: ModelOptions
   /** Ask for the provider's frames as `Raw` events. */
   readonly includeRaw: boolean
-  /** 1 for the first attempt of a response, 2 for the first correction, ... */
+  /** The number of the attempt in its response, from 1; corrections and announced replays count. */
   readonly attempt: number
 }
 

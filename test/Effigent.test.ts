@@ -39,12 +39,13 @@ describe("without Effect", () => {
     const { layer, seen } = waiting()
     const controller = new AbortController()
     const running = Effigent.runPromise(agent, "go", { layer, signal: controller.signal })
-    setImmediate(() => controller.abort())
+    const reason = new Error("enough")
+    setImmediate(() => controller.abort(reason))
     const error = await running.then(
       () => assert.fail("should reject"),
       (error: unknown) => error
     )
-    assert.instanceOf(error, Error)
+    assert.strictEqual(error, reason)
     assert.strictEqual(seen.left, 1)
   })
 
@@ -80,6 +81,31 @@ describe("without Effect", () => {
     )
     assert.strictEqual(Cause.isCause(error) ? Cause.squash(error) : error, reason)
     assert.strictEqual(seen.left, 1)
+  })
+
+  it("a signal that is aborted right after the first read is not missed", async () => {
+    const { layer, seen } = waiting()
+    const controller = new AbortController()
+    const iterator = Effigent.stream(agent, "go", { layer, signal: controller.signal })[Symbol.asyncIterator]()
+    const first = iterator.next()
+    controller.abort(new Error("at once"))
+    const error = await first
+      .then(() => iterator.next())
+      .then(
+        () => assert.fail("should reject"),
+        (error: unknown) => error
+      )
+    assert.instanceOf(error, Error)
+    assert.isAtMost(seen.left, 1)
+  })
+
+  it("deltas gives the text of an agent without output", async () => {
+    const layer = ScriptedModel.layer([ScriptedModel.chunks(["Hel", "lo"])])
+    const texts: Array<string> = []
+    for await (const delta of Effigent.deltas(Agent.make({}), "go", { layer })) {
+      if (delta._tag === "TextDelta") texts.push(delta.text)
+    }
+    assert.deepStrictEqual(texts, ["Hel", "lo"])
   })
 
   it("a signal that is aborted already sends nothing", async () => {

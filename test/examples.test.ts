@@ -7,7 +7,12 @@ import { promisify } from "node:util"
 const root = new URL("../", import.meta.url).pathname
 
 const said: { readonly [file: string]: ReadonlyArray<string> } = {
-  "01-first-request.ts": ["title: 'Budget review", "attendees: [ 'Ada Lovelace'"],
+  "01-first-request.ts": [
+    "name: 'Ada Lovelace'",
+    "email: 'ada@engine.example'",
+    "subject: 'The printer is on fire'",
+    "urgent: true"
+  ],
   "02-fields-as-they-stream.ts": ["finished: headline", "finished: requests[1]", "headline came in"],
   "03-work-on-each-item.ts": ["-> billing: Refund the second charge", "dispatched 3 of 3 actions"],
   "04-ensure-and-correct.ts": [
@@ -18,8 +23,21 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
   ],
   "05-mock-layers.ts": ["Hello, Ada\n(later: slow down)\n"],
   "06-without-effect.ts": ["Heating\n", "requests[1] = "],
+  "07-model-pool.ts": [
+    "attempt 2 failed: fast: vendor-a",
+    "next: spare",
+    "attempt 3 completed",
+    "asked: fast, fast, spare",
+    "title: 'Heating is down'"
+  ],
   "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
-  "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"]
+  "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"],
+  "14-effect-ai.ts": [
+    "tool stock: { article: 'desk lamp', pieces: 17 }",
+    "answer: There are 17 desk lamps.",
+    "order: { article: 'desk lamp', pieces: 3 }",
+    "again: { article: 'chair', pieces: 12 }"
+  ]
 }
 
 describe("examples", () => {

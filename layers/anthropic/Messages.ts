@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import type { Prompt } from "../../services/Ai.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as File from "../../src/wire/File.ts"
+import * as Opaque from "../../src/wire/Opaque.ts"
 
 type Block = Anthropic.ContentBlockParam
 
@@ -149,6 +150,8 @@ const thinking = (part: Prompt.ReasoningPart): Block | undefined => {
   const theirs = Fields.object(part.options["anthropic"])
   const redacted = Fields.text(ours?.["redacted"]) ?? Fields.text(theirs?.["redactedData"])
   if (redacted !== undefined) return { type: "redacted_thinking", data: redacted }
+  // Another provider's attachment is no signature of the vendor's.
+  if (Opaque.fromSignature(ours?.["signature"]) !== undefined) return undefined
   const signature = Fields.text(ours?.["signature"]) ?? Fields.text(theirs?.["signature"])
   return signature === undefined ? undefined : { type: "thinking", thinking: part.text, signature }
 }

@@ -8,14 +8,16 @@
  * | `ANTHROPIC_API_KEY` | Anthropic |
  * | neither | the offline model |
  *
- * `EFFIGENT_MODEL` names the model.
+ * `EFFIGENT_MODEL` names the model. `fromFile` makes a whole pool of models of a configuration file.
  */
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type { ModelProvider } from "../../services/ModelProvider.ts"
+import * as ModelPool from "../pool/ModelPool.ts"
 
 /**
  * A model that was picked.
@@ -28,6 +30,12 @@ export interface Choice {
   /** The model. */
   readonly layer: Layer.Layer<ModelProvider, Config.ConfigError>
 }
+
+/** The table above, for people at a terminal. @category constants */
+export const help = `OPENAI_API_KEY           asks the OpenAI API
+OPENAI_BASE_URL          asks an endpoint that speaks its chat completions (Ollama, vLLM, ...)
+ANTHROPIC_API_KEY        asks the Anthropic API, unless one of the above is set
+EFFIGENT_MODEL           names the model of it`
 
 // An empty variable counts as unset: shells and CI systems leave such behind.
 const variable = (name: string) =>
@@ -51,6 +59,8 @@ const redacted = Option.match({
 
 const url = Option.match({ onNone: () => ({}), onSome: (baseUrl: string) => ({ baseUrl }) })
 
+const withoutCredentials = (url: string) => url.replace(/\/\/[^/@]*@/, "//")
+
 /**
  * Picks a model by the table above. `tokensPerSecond` is the pace of the offline model; default: as fast as it can.
  *
@@ -60,7 +70,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
   Effect.map(variables, (env): Choice => {
     if (Option.isSome(env.openaiKey) || Option.isSome(env.openaiUrl)) {
       const model = Option.getOrElse(env.model, () => defaultModels.openai)
-      const where = Option.getOrElse(env.openaiUrl, () => "the OpenAI API")
+      const where = Option.match(env.openaiUrl, { onNone: () => "the OpenAI API", onSome: withoutCredentials })
       return {
         description: `Model: ${model} at ${where}`,
         layer: Layer.unwrap(
@@ -74,7 +84,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
     if (Option.isSome(env.anthropicKey)) {
       const model = Option.getOrElse(env.model, () => defaultModels.anthropic)
       return {
-        description: `Model: ${model} at ${Option.getOrElse(env.anthropicUrl, () => "the Anthropic API")}`,
+        description: `Model: ${model} at ${Option.match(env.anthropicUrl, { onNone: () => "the Anthropic API", onSome: withoutCredentials })}`,
         layer: Layer.unwrap(
           Effect.map(
             Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
@@ -84,9 +94,12 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
         )
       }
     }
+    const ignored = Option.match(env.model, {
+      onNone: () => "",
+      onSome: (model) => `; EFFIGENT_MODEL=${model} is ignored`
+    })
     return {
-      description:
-        "Model: offline, built in (no key is set; set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY to ask a real one)",
+      description: `Model: offline, built in (no key is set; set OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY to ask a real one${ignored})`,
       layer: Layer.unwrap(
         Effect.map(
           Effect.promise(() => import("../offline/OfflineModel.ts")),
@@ -104,3 +117,55 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
 export const fromEnv: Layer.Layer<ModelProvider, Config.ConfigError> = Layer.unwrap(
   Effect.map(choose(), (choice) => choice.layer)
 )
+
+/**
+ * The vendors that `fromFile` knows: `openai`, `anthropic` and `offline`. The SDK of one is loaded when it is used. Add
+ * your own: `ModelPool.fromFile(path, { ...ModelProviders.vendors, mine })`.
+ *
+ * @category constants
+ */
+export const vendors = {
+  openai: (endpoint) =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../openai/OpenAICompatible.ts")),
+        (OpenAICompatible) => OpenAICompatible.layer(endpoint)
+      )
+    ),
+  anthropic: (endpoint) =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
+        (AnthropicCompatible) => AnthropicCompatible.layer(endpoint)
+      )
+    ),
+  offline: () =>
+    Layer.unwrap(
+      Effect.map(
+        Effect.promise(() => import("../offline/OfflineModel.ts")),
+        (OfflineModel) => OfflineModel.layer
+      )
+    )
+} satisfies ModelPool.Vendors<never, never>
+
+/**
+ * A pool of models as a JSON, YAML or TOML file describes it, with the vendors `openai`, `anthropic` and `offline`. In
+ * the file `${ENV.NAME}` stands for an environment variable; secrets have to be such references.
+ *
+ * @example
+ * ```ts
+ * import { NodeServices } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Agent } from "effigent"
+ * import { ModelProviders } from "effigent/layers/apps"
+ *
+ * const models = ModelProviders.fromFile("models.yaml").pipe(Layer.provide(NodeServices.layer))
+ * const program = Agent.make({ model: "large" }).pipe(Agent.input("Hello!"), Agent.run, Effect.provide(models))
+ * // NodeRuntime.runMain(program)
+ * console.log(Effect.isEffect(program)) // => true
+ * ```
+ *
+ * @category layers
+ */
+export const fromFile = (path: string): Layer.Layer<ModelProvider, ModelPool.PoolConfigError, FileSystem.FileSystem> =>
+  ModelPool.fromFile(path, vendors)

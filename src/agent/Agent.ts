@@ -161,6 +161,8 @@ export type Of<S extends Output.Source, X extends "fail" | "return" = "fail"> = 
  * @category constructors
  */
 export const make: {
+  // The overload for outputs stands last, so that its errors are the ones that are told.
+  (config: Omit<Config, Typed> & { readonly output?: undefined }): Agent<string, never, ModelProvider, string>
   <const S extends Output.Source, const X extends "fail" | "return" = "fail">(
     config: Omit<Config, Typed> & {
       readonly output: S
@@ -168,7 +170,6 @@ export const make: {
       readonly onExhausted?: X | undefined
     }
   ): Of<S, X>
-  (config: Omit<Config, Typed>): Agent<string, never, ModelProvider, string>
   // The overloads say of a config what Config says, with typed paths.
 } = (config: object): Agent<never, never, ModelProvider, never> => new Impl(config as Config, ModelProvider)
 
@@ -509,7 +510,8 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
     salvage: salvageOf(config, contract),
     native
   }
-  return yield* Response.make<A, E, R, I>(plan, config)
+  // What the agent carries (validators, Schemas with services) is served by the model that it is bound to.
+  return yield* Effect.provideService(Response.make<A, E, R, I>(plan, config), ModelProvider, provider)
 })
 
 /**
@@ -520,7 +522,7 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
 export const run = <A, E, R, I>(self: Agent<A, E, R, I>): Effect.Effect<A, E | AgentError, Exclude<R, Scope.Scope>> =>
   Effect.scoped(
     Effect.flatMap(respond(self), (response) =>
-      // Nobody but this Effect reads the response or closes its Scope.
-      Effect.catchTag(response.data, "ResponseAborted", Effect.die)
+      // Nobody but this Effect reads the response or closes its Scope: what aborts it is an interruption from within.
+      Effect.catchTag(response.data, "ResponseAborted", () => Effect.interrupt)
     )
   )

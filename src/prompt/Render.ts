@@ -35,7 +35,9 @@ export interface RenderOptions {
 type Section = readonly [title: string, body: string]
 
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && !("toJSON" in value)
+  typeof value === "object" && value !== null && !(Symbol.iterator in value) && !("toJSON" in value)
+
+const isEmpty = (info: unknown) => isRecord(info) && Object.keys(info).length === 0
 
 // An object in INFO is a list of facts, one line each: models read it better than a nested document.
 const renderInfo = (value: unknown): Result.Result<string, PromptError> =>
@@ -53,7 +55,7 @@ const userText = (slots: Slots, options: RenderOptions): Result.Result<string | 
     const add = function* (title: string, slot: string, value: unknown) {
       if (value !== undefined) out.push([title, yield* Text.render(slot, value)])
     }
-    if (slots.info !== undefined) out.push(["INFO", yield* renderInfo(slots.info)])
+    if (slots.info !== undefined && !isEmpty(slots.info)) out.push(["INFO", yield* renderInfo(slots.info)])
     for (const [name, value] of Object.entries(slots.custom ?? {})) yield* add(name.toUpperCase(), name, value)
     yield* add("INSTRUCT", "instruct", slots.instruct)
     yield* add("EXAMPLES", "examples", slots.examples)
@@ -82,9 +84,10 @@ const joined = (last: Prompt.Message, next: Prompt.Message): Prompt.Message | un
   return undefined
 }
 
-const strictOrder = (history: ReadonlyArray<Prompt.Message>): ReadonlyArray<Prompt.Message> => {
+// Messages of one role that follow each other become one, and the user speaks first.
+const inOrder = (messages: ReadonlyArray<Prompt.Message>): Array<Prompt.Message> => {
   const out: Array<Prompt.Message> = []
-  for (const message of history) {
+  for (const message of messages) {
     const last = out.at(-1)
     const merged = last === undefined ? undefined : joined(last, message)
     if (merged === undefined) out.push(message)
@@ -92,9 +95,12 @@ const strictOrder = (history: ReadonlyArray<Prompt.Message>): ReadonlyArray<Prom
   }
   const first = out.find((message) => message.role !== "system")
   if (first !== undefined && first.role !== "user") out.splice(out.indexOf(first), 0, user("[CHAT HISTORY]"))
-  if (out.at(-1)?.role === "user") out.push(assistant("[User continue input]"))
   return out
 }
+
+// A history that the user's next message follows: the assistant spoke last.
+const closed = (history: Array<Prompt.Message>): ReadonlyArray<Prompt.Message> =>
+  history.at(-1)?.role === "user" ? [...history, assistant("[User continue input]")] : history
 
 const decodeHistory = (slots: Slots): Result.Result<ReadonlyArray<Prompt.Message>, PromptError> =>
   slots.history === undefined || slots.history.length === 0
@@ -123,24 +129,22 @@ export const render = (slots: Slots, options: RenderOptions = {}): Result.Result
     const history = yield* decodeHistory(slots)
     const content = yield* userText(slots, options)
     const files = (slots.attachments ?? []).map(Attachment.toPart)
-    if (content === undefined && files.length > 0) {
-      const { requirement } = options
-      const asked = requirement === undefined ? undefined : `[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`
-      messages.push(...(options.strictRoles === false ? history : strictOrder(history)), userWith(files, asked))
-      return Prompt.fromMessages(messages)
-    }
-    if (content === undefined && history.length === 0) {
+    if (content === undefined && history.length === 0 && files.length === 0) {
       return yield* Result.fail(
         new PromptError({ slot: "prompt", detail: "says nothing; set an input, an instruct or another slot" })
       )
     }
-    if (content === undefined) {
-      messages.push(...history)
-      if (options.requirement !== undefined) {
-        messages.push(user(`[OUTPUT REQUIREMENT]:\n${options.requirement}\n\n[OUTPUT]:`))
-      }
+    const asGiven = options.strictRoles === false
+    if (content === undefined && files.length > 0) {
+      const { requirement } = options
+      const asked = requirement === undefined ? undefined : `[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`
+      messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, asked))
+    } else if (content === undefined) {
+      const { requirement } = options
+      const asked = requirement === undefined ? [] : [user(`[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`)]
+      messages.push(...(asGiven ? [...history, ...asked] : inOrder([...history, ...asked])))
     } else {
-      messages.push(...(options.strictRoles === false ? history : strictOrder(history)), userWith(files, content))
+      messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, content))
     }
     return Prompt.fromMessages(messages)
   })

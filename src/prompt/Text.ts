@@ -55,7 +55,12 @@ export const toJson = (slot: string, value: unknown): Result.Result<Json, Prompt
     }
     return Result.succeed(Object.fromEntries(fields))
   }
-  return walk(value, [])
+  // A getter or a toJSON of the caller's may throw.
+  const read = Result.try({
+    try: () => walk(value, []),
+    catch: (error) => new PromptError({ slot, detail: `holds a value that cannot be read: ${String(error)}` })
+  })
+  return Result.isSuccess(read) ? read.success : Result.fail(read.failure)
 }
 
 /**
@@ -65,14 +70,17 @@ export const toJson = (slot: string, value: unknown): Result.Result<Json, Prompt
  * @category conversions
  */
 export const dedent = (text: string): string => {
-  const lines = text.replace(/^(?:[ \t]*\r?\n)+|\s+$/g, "").split("\n")
+  const lines = text
+    .replace(/^(?:[ \t]*\r?\n)+/, "")
+    .trimEnd()
+    .split("\n")
   let shared = Number.POSITIVE_INFINITY
   for (const line of lines) {
     const indent = line.search(/\S/)
     if (indent >= 0 && indent < shared) shared = indent
   }
   return shared === 0 || shared === Number.POSITIVE_INFINITY
-    ? lines.join("\n").trimStart()
+    ? lines.join("\n")
     : lines.map((line) => line.slice(shared)).join("\n")
 }
 

@@ -5,8 +5,8 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { ModelError, Refused } from "../../services/ModelError.ts"
-import type { ModelProvider, ModelRequest, OutputFormat } from "../../services/ModelProvider.ts"
+import { Incomplete, ModelError, type ModelErrorReason, Refused } from "../../services/ModelError.ts"
+import type { ModelEvent, ModelProvider, ModelRequest, OutputFormat } from "../../services/ModelProvider.ts"
 import * as Contract from "../output/Contract.ts"
 import * as Correction from "../output/Correction.ts"
 import type { Finding } from "../output/Finding.ts"
@@ -89,7 +89,8 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
       contract: repair?.contract ?? (plan === given ? undefined : plan.contract),
       change
     })
-    const { ended, format, scan } = repair === undefined ? read(plan.contract, answered) : repaired(repair, recorder)
+    const { ended, format, scan } =
+      repair === undefined ? read(plan.contract, answered) : repaired(repair, answered, recorder)
     const facts = {
       provider: plan.provider.name,
       native: plan.native,
@@ -104,9 +105,14 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
     )
     if (judged._tag === "Accepted") return recorder.succeed(ended, judged.value, facts)
     const { findings, stop } = judged
-    change = { ...change, ...judged.change }
+    change = Validation.combine(change, judged.change)
     const rejected = { ...ended, findings }
     if (!stop && retry < plan.maxRetries) {
+      const refused = Budget.refusal(plan.budgets)
+      if (refused !== undefined) {
+        recorder.fail(rejected, refused.message)
+        return yield* refused
+      }
       recorder.restart(rejected, findings.map((finding) => finding.message).join("; "))
       repair = plan.repair === "missing" && scan.found ? Repair.of(plan.contract, scan.value, findings) : undefined
       correction =
@@ -121,8 +127,9 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
       }
       continue
     }
-    if (plan.salvage !== undefined && !stop) {
-      const salvaged = yield* Effect.result(plan.salvage(scan.value))
+    // Never what a validator rejects, nor what was cut off.
+    if (plan.salvage !== undefined && findings.every(({ kind }) => kind !== "validator")) {
+      const salvaged = yield* Effect.result(plan.salvage(Repair.without(scan.value, scan.repaired)))
       if (Result.isSuccess(salvaged)) return recorder.succeed(rejected, salvaged.success, facts)
     }
     return yield* exhausted(plan, recorder, rejected)
@@ -175,23 +182,34 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
     recorder.fail(undefined, request.failure.message)
     return yield* request.failure
   }
-  const receive = (events: Parameters<typeof recorder.receiveAll>[0]) => Effect.sync(() => recorder.receiveAll(events))
+  const receive = (events: ReadonlyArray<ModelEvent>) =>
+    Effect.suspend(() => {
+      recorder.receiveAll(events)
+      const replays = plan.budgets.length > 0 && events.some((event) => event._tag === "Restarted")
+      const refused = replays ? Budget.countReplay(plan.budgets) : undefined
+      return refused === undefined ? Effect.void : Effect.fail(refused)
+    })
   const sent = Stream.runForEachArray(plan.provider.stream(request.success), receive)
   yield* Budget.spend(sent, plan.budgets, () => recorder.spent()).pipe(
     Effect.tapError((error) => Effect.sync(() => recorder.fail(recorder.current([]), error.message)))
   )
   const ended = recorder.current([])
+  if (ended.finishReason === undefined) {
+    const incomplete = modelError(plan, request.success, ended, new Incomplete({ detail: "no finish reason came" }))
+    recorder.fail(ended, incomplete.message)
+    return yield* incomplete
+  }
   if (ended.refusal === "" && ended.finishReason !== "content-filter") return ended
   // A refusal, or an answer that the provider's filter stopped, is no answer; asking again changes nothing.
-  const model = ended.model ?? request.success.model
-  const refused = new ModelError({
-    provider: plan.provider.name,
-    ...(model === undefined ? {} : { model }),
-    reason: new Refused({ detail: ended.refusal.slice(0, 300) })
-  })
+  const refused = modelError(plan, request.success, ended, new Refused({ detail: ended.refusal.slice(0, 300) }))
   recorder.fail(ended, refused.message)
   return yield* refused
 })
+
+const modelError = <A, E, R>(plan: Plan<A, E, R>, request: ModelRequest, ended: Attempt, reason: ModelErrorReason) => {
+  const model = ended.model ?? request.model
+  return new ModelError({ provider: plan.provider.name, ...(model === undefined ? {} : { model }), reason })
+}
 
 interface Reading {
   readonly ended: Attempt
@@ -222,9 +240,9 @@ const trusted = (scan: JsonScanner.ScanResult): Contract.Scan => ({
 })
 
 // A repair is read by the contract of its places; the whole that it makes is what readers see and the contract judges.
-const repaired = <B>(repair: Repair.Repair, recorder: Recorder<B>): Reading => {
-  const patch = scanJson(repair.contract.shape, recorder.hiddenText(), false)
-  const value = Repair.merge(repair, patch.found ? patch.value : undefined)
+const repaired = <B>(repair: Repair.Repair, answered: Attempt, recorder: Recorder<B>): Reading => {
+  const patch = scanJson(repair.contract.shape, recorder.hiddenText(), answered.finishReason === "length")
+  const value = Repair.merge(repair, patch.found ? patch.value : undefined, patch.repaired)
   recorder.reveal(JSON.stringify(value))
   return { ended: recorder.current([]), format: "json", scan: { found: true, value, repaired: new Set() } }
 }
@@ -242,7 +260,8 @@ const exhausted = <A, E, R, B>(plan: Plan<A, E, R>, recorder: Recorder<B>, last:
   Effect.suspend(() => {
     const attempts = recorder.fail(last, last.findings.map((finding) => finding.message).join("; "))
     return new OutputError({
-      maxRetries: plan.maxRetries,
+      // A validator may have stopped before the corrections were spent.
+      maxRetries: Math.max(0, Math.min(plan.maxRetries, attempts.length - 1)),
       attempts: attempts.map(({ attempt, findings, text }) => ({ attempt, findings, text: text.slice(0, 2_000) }))
     })
   })

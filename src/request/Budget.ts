@@ -26,9 +26,9 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
   /** What is spent: `requests`, `tokens`, `cost` in the currency of its limit, or `time` in milliseconds. */
   kind: Schema.Literals(["requests", "tokens", "cost", "time"]),
   /** The limit. */
-  limit: Schema.Finite,
+  limit: Schema.Number,
   /** What was spent when this was found, or would have been with the request that was not sent. */
-  spent: Schema.Finite
+  spent: Schema.Number
 }) {
   /** By how much the limit was exceeded. */
   get over(): number {
@@ -36,8 +36,14 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
   }
 
   override get message(): string {
-    const unit = this.kind === "time" ? " ms" : ""
-    return `The ${this.kind} budget "${this.budget}" is spent: ${this.spent}${unit} of ${this.limit}${unit}. Raise the limit, or ask for less.`
+    const spent = Math.round(this.spent * 1e6) / 1e6
+    const what =
+      this.kind === "time"
+        ? `${Math.round(this.spent)} ms of ${this.limit} ms have passed`
+        : this.kind === "requests"
+          ? `request ${this.spent} of ${this.limit} was asked for, and not sent`
+          : `${spent} of ${this.limit} were spent`
+    return `The ${this.kind} budget "${this.budget}" is exceeded: ${what}. Raise the limit, or ask for less.`
   }
 }
 
@@ -49,7 +55,7 @@ export class BudgetExceeded extends Schema.TaggedError<BudgetExceeded>()("Budget
 export interface Limits {
   /** A name for errors. Default `budget`. */
   readonly name?: string | undefined
-  /** Physical attempts at most, corrections included. */
+  /** Requests to the provider at most, corrections included. */
   readonly requests?: number | undefined
   /** Tokens at most, prompt and answer together. */
   readonly tokens?: number | undefined
@@ -160,7 +166,7 @@ const now = (clock: Clock.Clock) => Number(clock.monotonicTimeNanosUnsafe()) / 1
 const reveal = (budget: Budget) => budget as Account
 
 /** Whether a value is a budget. @category guards */
-export const isBudget = (value: unknown): value is Budget => value instanceof Account
+export const isBudget = (value: Limits | Budget): value is Budget => TypeId in value
 
 /** Makes a budget; its time begins now. @category constructors */
 export const make = (limits: Limits): Effect.Effect<Budget> =>
@@ -199,7 +205,7 @@ export const provide: {
  * )
  * const model = ScriptedModel.layer([ScriptedModel.text("1"), ScriptedModel.text("2")])
  * console.log(await Effect.runPromise(both.pipe(Effect.provide(model))))
- * // => The requests budget "job" is spent: 3 of 2. Raise the limit, or ask for less.
+ * // => The requests budget "job" is exceeded: request 3 of 2 was asked for, and not sent. Raise the limit, or ask for less.
  * ```
  *
  * @category combinators
@@ -211,9 +217,40 @@ export const within: {
   Effect.flatMap(make(limits), (budget) => provide(self, budget))
 )
 
+// One budget may hold twice, as the agent's own and as that of the work around it; it pays once.
+const accountsOf = (budgets: ReadonlyArray<Budget>) => [...new Set(budgets)].map(reveal)
+
+/** What keeps the next request from being sent, if anything. @category running */
+export const refusal = (budgets: ReadonlyArray<Budget>): BudgetExceeded | undefined =>
+  accountsOf(budgets)
+    .map((account) => account.refusal)
+    .find((found) => found !== undefined)
+
+/** Counts a request that a replaying provider sends by itself; gives what forbids it, if anything. @category running */
+export const countReplay = (budgets: ReadonlyArray<Budget>): BudgetExceeded | undefined => {
+  const refused = refusal(budgets)
+  if (refused === undefined) for (const account of accountsOf(budgets)) account.count()
+  return refused
+}
+
+/** Ends a piece of work when the time of a budget is up. @category running */
+export const limitTime = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+  budgets: ReadonlyArray<Budget>
+): Effect.Effect<A, E | BudgetExceeded, R> =>
+  Effect.suspend(() => {
+    let timed: Effect.Effect<A, E | BudgetExceeded, R> = work
+    for (const account of accountsOf(budgets)) {
+      const duration = account.timeLeft
+      if (duration === undefined) continue
+      timed = Effect.timeoutOrElse(timed, { duration, orElse: () => Effect.fail(account.late()) })
+    }
+    return timed
+  })
+
 /**
- * Sends a request under budgets: refuses it where one is spent, counts it, ends it where time is up, charges what it
- * used, and fails where that was too much. `usage` tells what was used so far, also where the request failed.
+ * Sends a request under budgets: refuses it where one is spent, counts it, charges what it used, and fails where that
+ * was too much. `usage` tells what was used so far, also where the request failed.
  *
  * @category running
  */
@@ -223,25 +260,17 @@ export const spend = <A, E, R>(
   usage: () => { readonly usage: Usage; readonly model: string | undefined }
 ): Effect.Effect<A, E | BudgetExceeded, R> => {
   if (budgets.length === 0) return request
-  const accounts = budgets.map(reveal)
-  const first = (problem: (account: Account) => BudgetExceeded | undefined) =>
-    accounts.map(problem).find((found) => found !== undefined)
+  const accounts = accountsOf(budgets)
   const charge = Effect.sync(() => {
     const used = usage()
     for (const account of accounts) account.charge(used.usage, used.model)
   })
   return Effect.suspend(() => {
-    const refusal = first((account) => account.refusal)
-    if (refusal !== undefined) return Effect.fail(refusal)
+    const refused = refusal(budgets)
+    if (refused !== undefined) return Effect.fail(refused)
     for (const account of accounts) account.count()
-    let timed: Effect.Effect<A, E | BudgetExceeded, R> = request
-    for (const account of accounts) {
-      const duration = account.timeLeft
-      if (duration === undefined) continue
-      timed = Effect.timeoutOrElse(timed, { duration, orElse: () => Effect.fail(account.late()) })
-    }
-    return Effect.flatMap(Effect.ensuring(timed, charge), (answer) => {
-      const excess = first((account) => account.excess)
+    return Effect.flatMap(Effect.ensuring(request, charge), (answer) => {
+      const excess = accounts.map((account) => account.excess).find((found) => found !== undefined)
       return excess === undefined ? Effect.succeed(answer) : Effect.fail(excess)
     })
   })

@@ -4,7 +4,9 @@
  * whole sequence from the start. It belongs to a Scope: when that closes, the request is aborted.
  *
  * A reader that ends early (`Stream.take`) ends only itself. Interrupting the last reader aborts the request; reads
- * after that fail with `ResponseAborted`. Reading never changes what `data` returns.
+ * after that fail with `ResponseAborted`. Operators that run a reader in a fiber of its own and interrupt it
+ * (`Stream.merge`, `Stream.timeout`, ... under a `take`) do interrupt it: whoever wants to read on keeps another reader.
+ * Reading never changes what `data` returns.
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"

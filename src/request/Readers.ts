@@ -3,12 +3,13 @@
  * that no event is kept for anybody.
  */
 import * as Equal from "effect/Equal"
+import * as Result from "effect/Result"
 import type { OutputFormat } from "../../services/ModelProvider.ts"
 import type { Shape } from "../parse/Shape.ts"
 import type { Field, InstantEvent, Reset, Status, ToolCall } from "../parse/InstantEvent.ts"
 import * as FieldScanner from "../parse/FieldScanner.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
-import type { PathStyle } from "../parse/Path.ts"
+import * as Path from "../parse/Path.ts"
 import type { Delta, ResponseEvent, ResponseEventKind } from "./ModelResponse.ts"
 import type { Reader } from "./Run.ts"
 import type { Mark } from "./Transcript.ts"
@@ -74,7 +75,7 @@ export interface ScanPlan {
   /** How the first attempt is read; each later one as it says itself. */
   readonly format: OutputFormat
   readonly shape: Shape
-  readonly pathStyle?: PathStyle | undefined
+  readonly pathStyle?: Path.PathStyle | undefined
   /** Wildcard paths to which the events are restricted. */
   readonly only?: ReadonlyArray<string> | undefined
 }
@@ -149,13 +150,26 @@ export const instant = (plan: ScanPlan): Reader<InstantEvent> => {
   }
 }
 
+// The scanner takes an index for every index; whoever names one wants that one.
+const atIndexes = (path: string): ((event: Field) => boolean) => {
+  const wanted = Result.getOrElse(Path.parse(path), () => []).filter(
+    (segment) => typeof segment === "number" || segment === Path.ANY_ITEM
+  )
+  return wanted.some((segment) => typeof segment === "number")
+    ? (event) => wanted.every((segment, i) => typeof segment !== "number" || segment === event.indexes[i])
+    : () => true
+}
+
 /** The text of one field as it grows. @category readers */
 export const field = (plan: ScanPlan, path: string): Reader<Delta> => {
   const out = new Outbox<Delta>()
+  const isWanted = atIndexes(path)
   const scan = scanning({ ...plan, only: [path] }, (events) => {
     for (const event of events) {
       if (event._tag === "Reset") {
         out.push({ _tag: "Restarted", attempt: event.attempt, reason: event.reason })
+      } else if (!isWanted(event)) {
+        continue
       } else if (event.eventType === "delta") {
         out.push({ _tag: "TextDelta", text: event.delta ?? "" })
       } else if (typeof event.value !== "string") {
@@ -180,9 +194,10 @@ export interface FinishedItem {
 export const each = (plan: ScanPlan, path: string, includeRepaired: boolean): Reader<FinishedItem> => {
   const out = new Outbox<FinishedItem>()
   const given = new Map<string, unknown>()
+  const isWanted = atIndexes(path)
   const scan = scanning({ ...plan, only: [path] }, (events) => {
     for (const event of events) {
-      if (event._tag === "Reset" || !event.isComplete) continue
+      if (event._tag === "Reset" || !event.isComplete || !isWanted(event)) continue
       if (event.source === "repaired" && !includeRepaired) continue
       if (given.has(event.path) && Equal.equals(given.get(event.path), event.value)) continue
       given.set(event.path, event.value)
@@ -192,7 +207,12 @@ export const each = (plan: ScanPlan, path: string, includeRepaired: boolean): Re
   return { text: scan.text, reasoning: ignore, mark: scan.mark, take: out.take }
 }
 
-/** The growing value, one snapshot for each batch. @category readers */
+/**
+ * The growing value, one snapshot for all that is there when it is asked for. A snapshot copies the value, so that a
+ * reader that asks for each batch of a long answer pays for its length each time.
+ *
+ * @category readers
+ */
 export const partial = (plan: ScanPlan): Reader<unknown> => {
   const open = (format: OutputFormat) => openScanner(format, { shape: plan.shape, emit: false })
   let scanner = open(plan.format)
@@ -200,6 +220,7 @@ export const partial = (plan: ScanPlan): Reader<unknown> => {
   let grown = false
   const restarted = restarts()
   return {
+    entriesPerPull: Number.MAX_SAFE_INTEGER,
     text: (delta) => {
       grown = true
       if (scanner === undefined) text += delta
@@ -207,7 +228,10 @@ export const partial = (plan: ScanPlan): Reader<unknown> => {
     },
     reasoning: ignore,
     mark: (mark) => {
-      if (mark._tag === "Finish") scanner?.end(mark.reason === "length" ? "cut" : "complete")
+      if (mark._tag === "Finish") {
+        scanner?.end(mark.reason === "length" ? "cut" : "complete")
+        grown = true
+      }
       const restart = restarted(mark)
       if (restart !== undefined) {
         scanner = open(restart.format)

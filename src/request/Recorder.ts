@@ -31,6 +31,7 @@ export class Recorder<A> {
   attempt = 0
   /** The whole, once it is complete; set before the transcript says so. */
   full: FullResponse<A> | undefined
+  private isOpen = false
   private readonly ended: Array<Attempt> = []
   private startedAt = 0
   private beganAt = 0
@@ -44,6 +45,7 @@ export class Recorder<A> {
   private id: string | undefined
   private model: string | undefined
   private firstTokenAt: number | undefined
+  private firstAt: number | undefined
   // What the model sends in an attempt that repairs: readers see the whole value instead, once it is known.
   private hidden: Array<Sent> | undefined
   private readonly transcript: Transcript
@@ -79,6 +81,7 @@ export class Recorder<A> {
   private next(repairs: boolean): void {
     this.hidden = repairs ? [] : undefined
     this.attempt++
+    this.isOpen = true
     this.beganAt = this.now()
     if (this.attempt === 1) this.startedAt = this.beganAt
     this.position = this.transcript.position()
@@ -89,6 +92,7 @@ export class Recorder<A> {
     this.model = undefined
     this.firstTokenAt = undefined
     this.transcript.mark({ _tag: "Begun", attempt: this.attempt, format: this.format })
+    this.transcript.flush()
   }
 
   /** Takes in what came with one network read. A provider that replays ends one attempt and begins the next. */
@@ -102,9 +106,13 @@ export class Recorder<A> {
     return (this.hidden ?? []).map((event) => (event._tag === "Text" ? event.text : "")).join("")
   }
 
-  /** Lets readers see the attempt that repairs: this text as the answer, then all else that the model sent. */
+  /**
+   * Lets readers see the attempt that repairs: this text as the answer, then all else that the model sent. Does nothing
+   * in any other attempt.
+   */
   reveal(text: string): void {
-    const events = this.hidden ?? []
+    const events = this.hidden
+    if (events === undefined) return
     this.hidden = undefined
     this.transcript.text(text)
     for (const event of events) if (event._tag !== "Text") this.write(event)
@@ -136,6 +144,7 @@ export class Recorder<A> {
 
   /** Ends the attempt and the response without success. Gives every attempt. */
   fail(attempt: Attempt | undefined, reason: string): ReadonlyArray<Attempt> {
+    this.reveal(this.hiddenText())
     if (attempt !== undefined) this.ended.push(attempt)
     this.status("failed", reason, false)
     return this.ended
@@ -155,7 +164,7 @@ export class Recorder<A> {
       model,
       finishReason,
       usage: this.ended.map((one) => one.usage).reduce(addUsage),
-      timeToFirstToken: this.ended[0]?.timeToFirstToken,
+      timeToFirstToken: this.firstAt === undefined ? undefined : this.firstAt - this.startedAt,
       duration: this.now() - this.startedAt,
       attempts: this.ended.map(({ text: _text, reasoning: _reasoning, refusal: _refusal, ...rest }) => rest)
     }
@@ -169,6 +178,7 @@ export class Recorder<A> {
       case "Text":
       case "Reasoning":
         this.firstTokenAt ??= this.now()
+        this.firstAt ??= this.firstTokenAt
         break
       case "Restarted":
         this.restart(this.current([]), event.reason)
@@ -199,6 +209,7 @@ export class Recorder<A> {
   }
 
   private status(state: Status["state"], reason: string | undefined, retry: boolean): void {
+    this.isOpen = false
     this.transcript.mark({
       _tag: "Status",
       path: "$status",
@@ -210,8 +221,10 @@ export class Recorder<A> {
     })
   }
 
-  /** Says that the response was cancelled, where an attempt was under way. */
-  cancel(): void {
-    if (this.attempt > 0) this.status("cancelled", undefined, false)
+  /** Ends the attempt under way, if there is one, which nobody else will end. */
+  abandon(state: "cancelled" | "failed", reason: string | undefined): void {
+    if (!this.isOpen) return
+    this.reveal(this.hiddenText())
+    this.status(state, reason, false)
   }
 }

@@ -49,32 +49,35 @@ export const of = <A, R>(
   base: unknown,
   findings: ReadonlyArray<Finding>
 ): Repair | undefined => {
-  const places = new Set(findings.map((finding) => placeOf(base, finding.path)))
+  const places = new Map(findings.map((finding) => [placeOf(base, finding.path), finding.kind]))
   if (contract.format === "text" || places.size === 0 || places.size > maxPlaces) return undefined
   const paths: Array<string> = []
   const fields: Record<string, Schema.Top> = {}
-  for (const path of places) {
+  for (const [path, kind] of places) {
     const place = path === undefined ? undefined : Contract.at(contract, path)
     if (path === undefined || place === undefined || Result.isFailure(place)) return undefined
     paths.push(path)
     // The contract of a place is compiled from a Schema; as a field of a Struct it only has to be rendered and read.
-    fields[path] = Output.ensure(place.success.schema as Schema.Top)
+    const schema = place.success.schema as Schema.Top
+    fields[path] = Output.ensure(schema, undefined, kind === "empty" ? "notEmpty" : "present")
   }
   return { base, paths, contract: Contract.compile(Schema.Struct(fields)) }
 }
 
 /**
- * The value with the places that the model gave. What it did not give stays as it was.
+ * The value with the places that the model gave. What it did not give, or what was cut off (`cut`, as paths of the
+ * patch), stays as it was.
  *
  * @category combinators
  */
-export const merge = (repair: Repair, patch: unknown): unknown => {
+export const merge = (repair: Repair, patch: unknown, cut: ReadonlySet<string>): unknown => {
   if (!isContainer(patch)) return repair.base
   const given = new Map(Object.entries(patch))
   let value = repair.base
   for (const path of repair.paths) {
     const segments = Path.parse(path)
-    if (Result.isSuccess(segments) && given.has(path)) value = put(value, segments.success, given.get(path))
+    const isWhole = given.has(path) && !cut.has(Path.print([path]))
+    if (Result.isSuccess(segments) && isWhole) value = put(value, segments.success, given.get(path))
   }
   return value
 }
@@ -90,6 +93,30 @@ const put = (value: unknown, [segment, ...rest]: ReadonlyArray<Path.Segment>, it
   const fields = new Map<string, unknown>(Object.entries(value))
   fields.set(segment, put(fields.get(segment), rest, item))
   return Object.fromEntries(fields)
+}
+
+/**
+ * The value without the leaves that were cut off. Containers stay: what is whole in them is kept.
+ *
+ * @category combinators
+ */
+export const without = (value: unknown, cut: ReadonlySet<string>): unknown => {
+  const keep = (item: unknown, path: string): unknown => {
+    if (Array.isArray(item)) {
+      return item.flatMap((one, index) => {
+        const at = Path.item(path, index, "dot")
+        return cut.has(at) && !isContainer(one) ? [] : [keep(one, at)]
+      })
+    }
+    if (!isContainer(item)) return item
+    return Object.fromEntries(
+      Object.entries(item).flatMap(([key, one]) => {
+        const at = Path.child(path, key, "dot")
+        return cut.has(at) && !isContainer(one) ? [] : [[key, keep(one, at)]]
+      })
+    )
+  }
+  return cut.size === 0 ? value : keep(value, "")
 }
 
 /**

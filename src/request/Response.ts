@@ -9,6 +9,7 @@ import type * as Output from "../output/Output.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
 import type { PathStyle } from "../parse/Path.ts"
 import * as Attempts from "./Attempts.ts"
+import * as Budget from "./Budget.ts"
 import type { ModelResponse, ResponseEvent, ResponseEventKind } from "./ModelResponse.ts"
 import * as Readers from "./Readers.ts"
 import { OriginalNotKept, type ResponseAborted } from "./ResponseError.ts"
@@ -46,7 +47,10 @@ export const make = Effect.fnUntraced(function* <A, E, R, I>(
   const transcript = new Transcript()
   const clock = yield* Clock.Clock
   const recorder = new Recorder<A>(transcript, () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
-  const work = Effect.provide(Attempts.run(plan, recorder), context)
+  const work = Budget.limitTime(Attempts.run(plan, recorder), plan.budgets).pipe(
+    Effect.provideService(Budget.Current, plan.budgets),
+    Effect.provide(context)
+  )
   const { follow, outcome } = yield* Run.make(transcript, work, recorder)
 
   const scan: Readers.ScanPlan = {

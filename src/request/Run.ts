@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Recorder } from "./Recorder.ts"
 import { ResponseAborted } from "./ResponseError.ts"
 import type { Transcript, Visitor } from "./Transcript.ts"
 
@@ -19,6 +20,8 @@ import type { Transcript, Visitor } from "./Transcript.ts"
  * @category models
  */
 export interface Reader<out B> extends Visitor {
+  /** How many entries it is shown before `take`. Default 256. */
+  readonly entriesPerPull?: number | undefined
   /** Hands over what was made since the last call. */
   readonly take: () => ReadonlyArray<B>
 }
@@ -35,6 +38,13 @@ export interface Run<out Out, out E> {
   readonly follow: <B>(makeReader: () => Reader<B>) => Stream.Stream<B, E | ResponseAborted>
 }
 
+// What the Scope holds of a response. A finished one leaves nothing in it, however long the Scope lives.
+interface Box {
+  cancel: (() => void) | undefined
+}
+
+const cancelling = (box: Box) => Effect.sync(() => box.cancel?.())
+
 // So many entries make up one element of a stream at most: a late reader of a long answer gets it in pieces.
 const entriesPerPull = 256
 
@@ -47,36 +57,44 @@ const entriesPerPull = 256
 export const make = Effect.fnUntraced(function* <Out, E>(
   transcript: Transcript,
   work: Effect.Effect<Out, E>,
-  recorder: { readonly attempt: number; readonly cancel: () => void }
+  recorder: Pick<Recorder<unknown>, "attempt" | "abandon">
 ): Effect.fn.Return<Run<Out, E>, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const settled = Deferred.makeUnsafe<Out, E | ResponseAborted>()
   let fiber: Fiber.Fiber<unknown, unknown> | undefined
   let readers = 0
+  const box: Box = { cancel: undefined }
 
   const settle = (exit: Exit.Exit<Out, E>): void => {
     if (transcript.isClosed) return
-    if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) {
-      recorder.cancel()
+    fiber = undefined
+    box.cancel = undefined
+    if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) && !Cause.hasFails(exit.cause)) {
+      recorder.abandon("cancelled", undefined)
       Deferred.doneUnsafe(settled, Effect.fail(new ResponseAborted({ attempt: recorder.attempt })))
     } else {
+      if (Exit.isFailure(exit)) recorder.abandon("failed", String(Cause.squash(exit.cause)))
       Deferred.doneUnsafe(settled, exit)
     }
     transcript.close()
   }
-  yield* Scope.addFinalizer(
-    scope,
-    Effect.sync(() => settle(Exit.interrupt()))
-  )
+  box.cancel = () => settle(Exit.interrupt())
+  yield* Scope.addFinalizer(scope, cancelling(box))
 
   const start = Effect.suspend(() => {
     if (fiber !== undefined || transcript.isClosed) return Effect.void
     return work.pipe(
       Effect.onExit((exit) => Effect.sync(() => settle(exit))),
+      // Nobody joins this fiber; what a provider breaks while it is interrupted would be lost.
+      Effect.tapCause((cause) =>
+        Cause.hasInterrupts(cause) && Cause.hasDies(cause) ? Effect.logError(cause) : Effect.void
+      ),
       Effect.forkIn(scope, { startImmediately: true }),
       Effect.map((started) => {
         fiber ??= started
-      })
+      }),
+      // Between the fork and the knowledge of its fiber nobody may leave: the request would have no owner.
+      Effect.uninterruptible
     )
   })
   const enter = Effect.sync(() => {
@@ -115,7 +133,7 @@ export const make = Effect.fnUntraced(function* <Out, E>(
           const pull: Effect.Effect<Arr.NonEmptyReadonlyArray<B>, E | ResponseAborted | Cause.Done> = Effect.suspend(
             () => {
               while (cursor.hasNext()) {
-                cursor.advance(reader, entriesPerPull)
+                cursor.advance(reader, reader.entriesPerPull ?? entriesPerPull)
                 const [first, ...rest] = reader.take()
                 if (first !== undefined) return Effect.succeed([first, ...rest])
               }

@@ -107,8 +107,17 @@ export const stop = (reason: string, options: { readonly path?: string | undefin
 export const when = (
   condition: boolean,
   reason: string,
-  options: { readonly path?: string | undefined } = {}
+  options: { readonly path?: string | undefined; readonly change?: Change | undefined } = {}
 ): Verdict => (condition ? pass : fail(reason, options))
+
+/** One change over another: options merge, key by key. @category combinators */
+export const combine = (before: Change, next: Change): Change => ({
+  ...before,
+  ...next,
+  ...(before.options === undefined && next.options === undefined
+    ? {}
+    : { options: { ...before.options, ...next.options } })
+})
 
 /** The finding that a verdict is. @category conversions */
 export const toFinding = (verdict: Exclude<Verdict, { readonly _tag: "Pass" }>): Finding => ({
@@ -116,6 +125,19 @@ export const toFinding = (verdict: Exclude<Verdict, { readonly _tag: "Pass" }>):
   kind: "validator",
   message: verdict.path === "" ? verdict.reason : `${verdict.path}: ${verdict.reason}`
 })
+
+// Programs without types may give anything: what is no Effect of a verdict must not pass for one.
+const checked = <E, R>(effect: Effect.Effect<Verdict, E, R>): Effect.Effect<Verdict, E, R> =>
+  Effect.isEffect(effect)
+    ? Effect.flatMap(effect, (verdict) =>
+        isVerdict(verdict)
+          ? Effect.succeed(verdict)
+          : Effect.die("it gave no verdict; see Validation.pass and Validation.fail")
+      )
+    : Effect.die("it returned no Effect; wrap its verdict in Effect.succeed")
+
+const isVerdict = (verdict: Verdict | undefined): boolean =>
+  verdict?._tag === "Pass" || verdict?._tag === "Fail" || verdict?._tag === "Stop"
 
 /**
  * Runs validators in order, up to the first that does not pass.
@@ -128,9 +150,9 @@ export const runAll = Effect.fnUntraced(function* <A, E, R>(
   context: Context
 ): Effect.fn.Return<Verdict, E, R> {
   for (const validator of validators) {
-    const verdict = yield* Effect.suspend(() => validator(value, context)).pipe(
+    const verdict = yield* Effect.suspend(() => checked(validator(value, context))).pipe(
       Effect.catchCause((cause) =>
-        Cause.hasDies(cause)
+        Cause.hasDies(cause) && !Cause.hasFails(cause)
           ? Effect.succeed(fail(`a validator crashed: ${String(Cause.squash(cause))}`))
           : Effect.failCause(cause)
       )

@@ -180,6 +180,37 @@ describe("prompt rendering", () => {
     assert.include(errorOf({ input: deep }), "nested deeper")
   })
 
+  it("SP-12 brings a history that comes alone into order as well", () => {
+    const history: ReadonlyArray<Prompt.MessageEncoded> = [
+      { role: "assistant", content: "hi" },
+      { role: "user", content: "a" },
+      { role: "user", content: "b" }
+    ]
+    assert.deepStrictEqual(
+      messages({ history }, { requirement: "JSON" }).map((message) => [message.role, ...textOf(message)]),
+      [
+        ["user", "[CHAT HISTORY]"],
+        ["assistant", "hi"],
+        ["user", "a", "b", "[OUTPUT REQUIREMENT]:\nJSON\n\n[OUTPUT]:"]
+      ]
+    )
+  })
+
+  it("fails on values that cannot be read, and renders Maps and Sets as lists", () => {
+    const bad = {
+      get value(): string {
+        throw new Error("boom")
+      }
+    }
+    assert.include(errorOf({ info: bad }), "boom")
+    assert.include(userText({ info: new Set(["u", "v"]), instruct: "x" }) ?? "", "[INFO]:\n- u\n- v")
+    assert.notInclude(userText({ info: {}, input: "Q" }) ?? "", "INFO")
+  })
+
+  it("keeps indentation that is not shared", () => {
+    assert.include(userText({ instruct: "    code:\n  x\ny" }) ?? "", "    code:\n  x\ny")
+  })
+
   it("fails on a history that is none", () => {
     const broken = [{ role: "nobody", content: "x" }] as unknown as ReadonlyArray<Prompt.MessageEncoded>
     assert.include(errorOf({ history: broken, input: "Q" }), "history")

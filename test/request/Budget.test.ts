@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Schema } from "effect"
+import { Effect, Fiber, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Agent, Budget, Output } from "effigent"
+import { Agent, Budget, Output, Validation } from "effigent"
 import { ScriptedModel } from "effigent/testing"
 
 const ask = (name: string) => Agent.make({ name }).pipe(Agent.input("go"), Agent.run)
@@ -50,7 +50,7 @@ describe("a budget", () => {
         assert.strictEqual(result._tag, "Failure")
         if (result._tag !== "Failure" || result.failure._tag !== "BudgetExceeded") return assert.fail("wrong error")
         assert.deepStrictEqual([result.failure.kind, result.failure.limit, result.failure.over], ["tokens", 250, 50])
-        assert.include(result.failure.message, '"tokens" is spent: 300 of 250')
+        assert.include(result.failure.message, '"tokens" is exceeded: 300 of 250 were spent')
       }
       assert.strictEqual(yield* sent, 3)
       assert.deepInclude(yield* budget.spent, { requests: 3, tokens: 300 })
@@ -131,7 +131,7 @@ describe("a budget", () => {
     Effect.gen(function* () {
       const budget = yield* Budget.make({ tokens: 1_000 })
       yield* ask("a").pipe(Budget.provide(budget))
-      assert.deepInclude(yield* budget.spent, { requests: 1, tokens: 150 })
+      assert.deepInclude(yield* budget.spent, { requests: 2, tokens: 150 })
     }).pipe(
       Effect.provide(
         ScriptedModel.layer([
@@ -147,6 +147,43 @@ describe("a budget", () => {
         ])
       )
     )
+  )
+
+  it.effect("that holds twice pays once", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ requests: 2 })
+      const agent = Agent.make({ budget }).pipe(Agent.input("go"))
+      yield* Agent.run(agent).pipe(Budget.provide(budget), Budget.provide(budget))
+      assert.deepInclude(yield* budget.spent, { requests: 1, tokens: 100 })
+    }).pipe(Effect.provide(answers(1)))
+  )
+
+  it.effect("that forbids a correction leaves the answer before it as the last thing said", () =>
+    Effect.gen(function* () {
+      const agent = Agent.make({
+        output: Schema.Struct({ n: Output.ensure(Schema.Int, "N") }),
+        budget: { requests: 1 }
+      })
+      const response = yield* agent.pipe(Agent.input("go"), Agent.respond)
+      const seen: Array<string> = []
+      const error = yield* Effect.flip(
+        Stream.runForEach(response.deltas, (delta) => Effect.sync(() => void seen.push(delta._tag)))
+      )
+      assert.strictEqual(error._tag, "BudgetExceeded")
+      assert.deepStrictEqual(seen, ["TextDelta"])
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({})])))
+  )
+
+  it.effect("of time ends validators too", () =>
+    Effect.gen(function* () {
+      const agent = Agent.make({ budget: { time: "1 second" } }).pipe(
+        Agent.validate(() => Effect.as(Effect.sleep("1 hour"), Validation.pass)),
+        Agent.input("go")
+      )
+      const fiber = yield* Effect.forkChild(Effect.flip(Agent.run(agent)))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(fiber))._tag, "BudgetExceeded")
+    }).pipe(Effect.provide(answers(1)))
   )
 
   it.effect("charges a request that was interrupted", () =>

@@ -1,8 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Deferred, Effect, Exit, Fiber, Schema, Scope, Stream } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent, Deltas, type InstantEvent, Output } from "effigent"
 import { ProviderUnavailable } from "effigent/services/ModelError"
+import { ModelProvider } from "effigent/services/ModelProvider"
 import { ScriptedModel } from "effigent/testing"
 
 const Letter = Schema.Struct({
@@ -186,6 +187,38 @@ describe("a response", () => {
       Effect.provide(ScriptedModel.layer([ScriptedModel.json(letter, { chunkSize: 8, delay: "1 millis" })])),
       TestClock.withLive
     )
+  )
+
+  it.effect("gives one item of a tuple where one is named", () =>
+    Effect.gen(function* () {
+      const Pair = Schema.Struct({ pair: Schema.Tuple([Schema.String, Schema.String]) })
+      const response = yield* Agent.make({ output: Pair }).pipe(Agent.input("go"), Agent.respond)
+      assert.deepStrictEqual(yield* Stream.runCollect(response.field("pair[1]")), [
+        { _tag: "TextDelta", text: "second" }
+      ])
+      assert.deepStrictEqual(yield* Stream.runCollect(response.each("pair[0]")), ["first"])
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ pair: ["first", "second"] })])))
+  )
+
+  it.effect("the last snapshot is the whole value, for a live reader too", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.make({ output: Schema.Int }).pipe(Agent.input("go"), Agent.respond)
+      const live = yield* Effect.forkChild(Stream.runCollect(response.partial))
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(yield* Fiber.join(live), [42])
+      assert.deepStrictEqual(yield* Stream.runCollect(response.partial), [42])
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.chunks(["4", "2"], { delay: "1 second" })])))
+  )
+
+  it.effect("an end without a finish reason is no success, whatever the provider", () =>
+    Effect.gen(function* () {
+      const silent = Layer.succeed(ModelProvider, {
+        name: "silent",
+        stream: () => Stream.make({ _tag: "Text", text: "half" } as const)
+      })
+      const error = yield* Agent.make({}).pipe(Agent.input("go"), Agent.run, Effect.provide(silent), Effect.flip)
+      assert.strictEqual(error._tag === "ModelError" ? error.reason._tag : error._tag, "Incomplete")
+    })
   )
 
   it.effect("EV-01 keeps reasoning apart from the answer, with the signature that has to be sent back", () =>
@@ -388,6 +421,11 @@ describe("the life of a response", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
       const streamed = yield* Effect.exit(Stream.runDrain(response.deltas))
       assert.isTrue(Exit.isFailure(streamed) && Cause.hasDies(streamed.cause))
+      const states: Array<string> = []
+      yield* Stream.runForEach(response.instant, (event) =>
+        Effect.sync(() => void states.push(event._tag === "Status" ? event.state : event._tag))
+      ).pipe(Effect.exit)
+      assert.deepStrictEqual(states, ["failed"])
     }).pipe(
       Effect.provide(
         ScriptedModel.layer([

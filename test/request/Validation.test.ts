@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Ref, Schema, Stream } from "effect"
 import { Agent, Deltas, type InstantEvent, Output, Validation } from "effigent"
-import type { ModelRequest } from "effigent/services/ModelProvider"
+import { TestClock } from "effect/testing"
+import { ModelProvider, type ModelRequest } from "effigent/services/ModelProvider"
 import { ScriptedModel } from "effigent/testing"
 
 const userText = (request: ModelRequest | undefined): string => {
@@ -155,6 +156,98 @@ describe("validators", () => {
     }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ n: 6 }), ScriptedModel.json({ n: 5 })])))
   })
 
+  it.effect("use the model that the agent is bound to", () =>
+    Effect.gen(function* () {
+      const agent = counter.pipe(
+        Agent.validate(() =>
+          Effect.map(ModelProvider, ({ name }) => Validation.when(name === "bound", `asked ${name}`))
+        ),
+        Agent.provideModel(ScriptedModel.layer([ScriptedModel.json({ n: 1 })], { name: "bound" }))
+      )
+      assert.deepStrictEqual(yield* Agent.run(agent), { n: 1 })
+    })
+  )
+
+  it.effect("what they reject is not given by returnPartial either, nor what was cut off", () =>
+    Effect.gen(function* () {
+      const crashed = counter.pipe(
+        Agent.settings({ maxRetries: 0 }),
+        Agent.validate(() => Effect.die("boom")),
+        Agent.returnPartial
+      )
+      assert.strictEqual((yield* Effect.flip(Agent.run(crashed)))._tag, "OutputError")
+      const Two = Schema.Struct({ a: Output.ensure(Schema.String, "A"), b: Output.ensure(Schema.String, "B") })
+      const value = yield* Agent.make({ output: Two, maxRetries: 0 }).pipe(
+        Agent.input("go"),
+        Agent.returnPartial,
+        Agent.run
+      )
+      assert.deepStrictEqual(value, { a: "ok" })
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.json({ n: 1 }),
+          ScriptedModel.text('{"a":"ok","b":"He sa', { finish: "length" })
+        ])
+      )
+    )
+  )
+
+  it.effect("a restart is seen before the next attempt says anything", () =>
+    Effect.gen(function* () {
+      const response = yield* counter.pipe(
+        Agent.validate(({ n }) => Effect.as(Effect.sleep("20 millis"), Validation.when(n > 1, "more"))),
+        Agent.respond
+      )
+      const seen: Array<string> = []
+      yield* Effect.forkChild(
+        Stream.runForEach(response.instant, (event) => Effect.sync(() => void seen.push(event._tag)))
+      )
+      yield* TestClock.adjust("500 millis")
+      assert.deepStrictEqual(seen.slice(-2), ["Status", "Reset"])
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(seen.at(-1), "Status")
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([ScriptedModel.json({ n: 1 }), ScriptedModel.json({ n: 2 }, { latency: "1 second" })])
+      )
+    )
+  )
+
+  it.effect("several changes add up", () =>
+    Effect.gen(function* () {
+      yield* counter.pipe(
+        Agent.validate(({ n }) =>
+          Effect.succeed(
+            n > 2
+              ? Validation.pass
+              : Validation.fail("more", { change: { options: n === 1 ? { temperature: 0 } : { maxTokens: 9 } } })
+          )
+        ),
+        Agent.run
+      )
+      const [, , third] = yield* ScriptedModel.requests
+      assert.deepStrictEqual(third?.options, { temperature: 0, maxTokens: 9 })
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([ScriptedModel.json({ n: 1 }), ScriptedModel.json({ n: 2 }), ScriptedModel.json({ n: 3 })])
+      )
+    )
+  )
+
+  it.effect("what is no Effect of a verdict does not pass", () =>
+    Effect.gen(function* () {
+      const broken = ((): unknown => true) as () => Effect.Effect<Validation.Verdict>
+      const error = yield* counter.pipe(
+        Agent.settings({ maxRetries: 0 }),
+        Agent.validate(broken),
+        Agent.run,
+        Effect.flip
+      )
+      assert.include(error.message, "it returned no Effect")
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ n: 1 })])))
+  )
+
   it.effect("a correction quotes the answer where asked to", () =>
     Effect.gen(function* () {
       yield* counter.pipe(Agent.settings({ quoteAnswer: true }), Agent.run)
@@ -294,6 +387,54 @@ describe("repairing what was missing", () => {
       }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.text(answer), ScriptedModel.json(whole)])))
     )
   }
+
+  for (const finish of ["length", "stop"] as const) {
+    it.effect(`a repair that is cut off (${finish}) is no repair`, () =>
+      Effect.gen(function* () {
+        assert.deepStrictEqual(yield* Agent.run(person), whole)
+        assert.strictEqual((yield* ScriptedModel.requests).length, 3)
+      }).pipe(
+        Effect.provide(
+          ScriptedModel.layer([
+            ScriptedModel.json({ ...whole, address: { street: "", city: "London" } }),
+            ScriptedModel.text('{"address.street":"St Jam', { finish }),
+            ScriptedModel.json({ "address.street": "St James's Square" })
+          ])
+        )
+      )
+    )
+  }
+
+  it.effect("tells the model the level of what it asks for", () =>
+    Effect.gen(function* () {
+      yield* Agent.run(person)
+      const [, second] = yield* ScriptedModel.requests
+      assert.include(userText(second), "value must not be null, blank, or empty")
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([ScriptedModel.json({ ...whole, name: " " }), ScriptedModel.json({ name: "Ada Lovelace" })])
+      )
+    )
+  )
+
+  it.effect("a repair that is refused stays readable", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.respond(person)
+      assert.strictEqual((yield* Effect.flip(response.data))._tag, "ModelError")
+      const texts: Array<string> = []
+      yield* Stream.runForEach(response.events(["Text"]), (event) =>
+        Effect.sync(() => void texts.push(event.text))
+      ).pipe(Effect.ignore)
+      assert.strictEqual(texts.at(-1), "I cannot say")
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.json(first),
+          ScriptedModel.text("I cannot say", { finish: "content-filter" })
+        ])
+      )
+    )
+  )
 
   it.effect("a whole list that is missing is a place like any other", () =>
     Effect.gen(function* () {

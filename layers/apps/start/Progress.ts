@@ -18,8 +18,13 @@ export interface Options {
 const escape = String.fromCharCode(27)
 const paint = (code: number, text: string) => `${escape}[${code}m${text}${escape}[0m`
 
-// A model may write control characters; on a terminal they could move the cursor or worse.
-const clean = (text: string) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+/**
+ * A text without control characters but for line breaks and tabs. A model may write them; on a terminal they could move
+ * the cursor or worse.
+ *
+ * @category conversions
+ */
+export const clean = (text: string) => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
 
 const isContainer = (value: unknown) => typeof value === "object" && value !== null
 
@@ -39,7 +44,7 @@ export const make = ({ live }: Options): ((event: InstantEvent) => string) => {
     open = undefined
     return "\n"
   }
-  const label = (path: string) => dim(`${path}: `)
+  const label = (path: string) => dim(`${clean(path)}: `)
 
   const field = (event: Field): string => {
     if (event.eventType === "delta") {
@@ -51,7 +56,7 @@ export const make = ({ live }: Options): ((event: InstantEvent) => string) => {
     const mark = event.source === "repaired" ? yellow(" (cut off)") : ""
     if (isContainer(event.value)) {
       if (!event.wildcardPath.endsWith("]")) return ""
-      return `${closeLine()}${green(`✓ ${event.path}`)}${mark}\n`
+      return `${closeLine()}${green(`✓ ${clean(event.path)}`)}${mark}\n`
     }
     if (open === event.path) return mark + closeLine()
     return `${closeLine()}${label(event.path)}${clean(String(event.value))}${mark}\n`
@@ -62,7 +67,7 @@ export const make = ({ live }: Options): ((event: InstantEvent) => string) => {
       case "Field":
         return field(event)
       case "Reset":
-        return `${closeLine()}${yellow(`↻ ${event.path === "" ? "all fields" : event.path} again (${event.reason})`)}\n`
+        return `${closeLine()}${yellow(`↻ ${event.path === "" ? "all fields" : clean(event.path)} again`)}\n`
       case "Status":
         return event.state === "failed" && event.retry
           ? `${closeLine()}${yellow(`✗ attempt ${event.attempt}: ${clean(event.reason ?? "")}`)}\n`

@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
 import * as Agent from "../../../src/agent/Agent.ts"
 import type { ResponseMeta } from "../../../src/request/ModelResponse.ts"
@@ -43,7 +44,7 @@ const readInput = Effect.gen(function* () {
   const bytes =
     file === "-"
       ? Stream.runCollect(stdio.stdin).pipe(Effect.map((chunks) => Buffer.concat(chunks)))
-      : fs.readFile(file ?? decodeURIComponent(sample.pathname))
+      : fs.readFile(file ?? fileURLToPath(sample))
   const letter = yield* bytes.pipe(
     Effect.mapError(
       ({ reason }) => new LetterError({ source, detail: problems[reason._tag] ?? "it is no readable file" })
@@ -67,8 +68,17 @@ const summary = (meta: ResponseMeta): string =>
     .filter((part) => part !== "")
     .join(" · ")
 
+const usage = `npm start                triages the sample letter
+npm start -- FILE        another letter
+npm start -- -           a letter from standard input
+
+${ModelProviders.help}
+`
+
 const output = Effect.gen(function* () {
   const stdio = yield* Stdio.Stdio
+  const args = yield* stdio.args
+  if (args.includes("--help") || args.includes("-h")) return Stream.make(usage)
   const live = yield* stdio.stdoutIsTerminal
   const letter = yield* readInput
   const choice = yield* ModelProviders.choose({ tokensPerSecond: offlineTokensPerSecond })
@@ -93,7 +103,7 @@ const output = Effect.gen(function* () {
 const sentence = (cause: Cause.Cause<{ readonly message: string }>): string =>
   Option.match(Cause.findErrorOption(cause), {
     onNone: () => `Unexpected failure, please report it: ${Cause.pretty(cause)}`,
-    onSome: (error) => error.message.replaceAll(/\s+/g, " ")
+    onSome: (error) => Progress.clean(error.message.replaceAll(/\s+/g, " "))
   })
 
 /**

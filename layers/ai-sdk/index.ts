@@ -1,0 +1,6 @@
+/**
+ * Any language model of the AI SDK as a provider.
+ *
+ * @category layers
+ */
+export * as AiSdk from "./AiSdk.ts"
