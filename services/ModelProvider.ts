@@ -39,6 +39,14 @@ export interface ModelOptions {
 }
 
 /**
+ * How a model can be told to write an answer: JSON, free text, or one of the field formats, which carry a flat record
+ * whose long texts need no escaping.
+ *
+ * @category models
+ */
+export type OutputFormat = "json" | "text" | "flatMarkdown" | "hybrid" | "xmlField" | "yamlLiteral"
+
+/**
  * What the answer has to look like, in encoded form: the rendering of an output contract for providers.
  *
  * @category models
@@ -46,8 +54,8 @@ export interface ModelOptions {
 export interface OutputRequest {
   /** A name for the shape: letters, digits, `_` and `-`, at most 64. */
   readonly name: string
-  /** How the model was told to write: JSON, or free text. */
-  readonly format: "json" | "text"
+  /** How the model was told to write. */
+  readonly format: OutputFormat
   /** JSON Schema 2020-12 of the encoded value, all objects closed. */
   readonly jsonSchema: JsonObject
   /** The same in the strict dialects of the vendors; absent where a dialect cannot express the shape. */

@@ -6,6 +6,9 @@ export * as Agent from "./agent/Agent.ts"
 /** Budgets: what a piece of work may spend. @category modules */
 export * as Budget from "./request/Budget.ts"
 
+/** Texts, images, audio and documents that go with a request. @category modules */
+export * as Attachment from "./prompt/Attachment.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
@@ -24,6 +27,9 @@ export * as Effigent from "./Effigent.ts"
 /** Filters of knowledge: which passages count. @category modules */
 export * as Filter from "./knowledge/Filter.ts"
 
+/** The same for the field formats: Markdown headings, tags, YAML. @category modules */
+export * as FieldScanner from "./parse/FieldScanner.ts"
+
 /** The incremental, tolerant JSON parser by itself. @category modules */
 export * as JsonScanner from "./parse/JsonScanner.ts"
 
@@ -32,6 +38,9 @@ export * as Knowledge from "./knowledge/Knowledge.ts"
 
 /** Output contracts: Schema as prompt, with ensure. @category modules */
 export * as Output from "./output/Output.ts"
+
+/** Prompts as YAML, JSON or TOML. @category modules */
+export * as PromptFile from "./prompt/PromptFile.ts"
 
 /** Paths into values, and how they print. @category modules */
 export * as Path from "./parse/Path.ts"

@@ -39,6 +39,8 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "forked: 1 turn"
   ],
   "13-knowledge.ts": [" reset\n", "For ten seconds. [reset, bulb]"],
+  "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
+  "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"],
   "14-effect-ai.ts": [
     "tool stock: { article: 'desk lamp', pieces: 17 }",
     "answer: There are 17 desk lamps.",
@@ -51,7 +53,7 @@ describe("examples", () => {
   const files = readdirSync(`${root}examples`).filter((file) => file.endsWith(".ts"))
 
   it("all have an expectation here", () => {
-    assert.deepStrictEqual(files.toSorted(), Object.keys(said))
+    assert.deepStrictEqual(files.toSorted(), Object.keys(said).toSorted())
   })
 
   for (const file of files) {

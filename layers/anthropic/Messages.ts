@@ -10,7 +10,7 @@ import type Anthropic from "@anthropic-ai/sdk"
 import * as Result from "effect/Result"
 import type { Prompt } from "../../services/Ai.ts"
 import * as Fields from "../../src/wire/Fields.ts"
-import * as Image from "../../src/wire/Image.ts"
+import * as File from "../../src/wire/File.ts"
 import * as Opaque from "../../src/wire/Opaque.ts"
 
 type Block = Anthropic.ContentBlockParam
@@ -66,26 +66,52 @@ const caching = (options: Prompt.ProviderOptions): { readonly cache_control?: An
   return { cache_control: ttl === "5m" || ttl === "1h" ? { type: "ephemeral", ttl } : { type: "ephemeral" } }
 }
 
+type UserBlock = Anthropic.TextBlockParam | Anthropic.ImageBlockParam | Anthropic.DocumentBlockParam
+
 const userBlocks = (
   parts: ReadonlyArray<Prompt.TextPart | Prompt.FilePart>
-): Result.Result<Array<Anthropic.TextBlockParam | Anthropic.ImageBlockParam>, string> => {
-  const blocks: Array<Anthropic.TextBlockParam | Anthropic.ImageBlockParam> = []
+): Result.Result<Array<UserBlock>, string> => {
+  const blocks: Array<UserBlock> = []
   for (const part of parts) {
     if (part.type === "text") {
       if (part.text !== "") blocks.push({ type: "text", text: part.text, ...caching(part.options) })
       continue
     }
-    const image = Image.fromFile(part)
-    if (image === undefined) return Result.fail(`files of type ${part.mediaType} cannot be sent, only images`)
-    if (image._tag === "Url") {
-      blocks.push({ type: "image", source: { type: "url", url: image.url }, ...caching(part.options) })
-      continue
-    }
-    const { data, mediaType } = image
-    if (!isImageType(mediaType)) return Result.fail(`images of type ${mediaType} cannot be sent`)
-    blocks.push({ type: "image", source: { type: "base64", media_type: mediaType, data }, ...caching(part.options) })
+    const block = fileBlock(part)
+    if (Result.isFailure(block)) return Result.fail(block.failure)
+    blocks.push({ ...block.success, ...caching(part.options) })
   }
   return Result.succeed(blocks)
+}
+
+// Bytes are raw base64 here, never a data URL.
+const fileBlock = (
+  part: Prompt.FilePart
+): Result.Result<Anthropic.ImageBlockParam | Anthropic.DocumentBlockParam, string> => {
+  const file = File.of(part)
+  const type = File.kindOf(file)
+  if (type.startsWith("image/")) {
+    if (file._tag === "Url") return Result.succeed({ type: "image", source: { type: "url", url: file.url } })
+    if (!isImageType(type)) return Result.fail(`images of type ${type} cannot be sent`)
+    return Result.succeed({ type: "image", source: { type: "base64", media_type: type, data: file.data } })
+  }
+  const title = part.fileName === undefined ? {} : { title: part.fileName }
+  if (type === "application/pdf") {
+    return Result.succeed({
+      type: "document",
+      source:
+        file._tag === "Url" ? { type: "url", url: file.url } : { type: "base64", media_type: type, data: file.data },
+      ...title
+    })
+  }
+  if (!type.startsWith("text/")) return Result.fail(`files of type ${type} cannot be sent, only images, PDF and text`)
+  if (file._tag === "Url") {
+    return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
+  }
+  const data = File.textOf(file)
+  return data === undefined
+    ? Result.fail(`a file of type ${type} cannot be sent, for it is no UTF-8 text`)
+    : Result.succeed({ type: "document", source: { type: "text", media_type: "text/plain", data }, ...title })
 }
 
 const isImageType = (type: string): type is Anthropic.Base64ImageSource["media_type"] =>

@@ -9,9 +9,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
-import type { Json } from "../../services/Json.ts"
+import type { Json, JsonObject } from "../../services/Json.ts"
 import { ModelError, Unsupported } from "../../services/ModelError.ts"
 import { type FinishReason, type ModelEvent, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
+import * as FieldText from "../../src/parse/FieldText.ts"
 import * as FromSchema from "./FromSchema.ts"
 import * as Hints from "./Hints.ts"
 import * as Reading from "./Reading.ts"
@@ -82,6 +83,16 @@ const usage = (question: Request.Question, outputTokens: number): ModelEvent => 
   usage: { inputTokens: tokensOf(question.prompt).length, outputTokens }
 })
 
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+// Whether a field of the answer may be any text, and so is no JSON in a field format.
+const isFreeText = (schema: JsonObject, key: string): boolean => {
+  const properties = schema["properties"]
+  const field = isObject(properties) ? properties[key] : undefined
+  return isObject(field) && field["type"] === "string" && field["enum"] === undefined && field["const"] === undefined
+}
+
 const unsupported = (request: ModelRequest, what: string) =>
   new ModelError({
     provider: "offline",
@@ -120,10 +131,14 @@ const answer = (request: ModelRequest, options: Options): Effect.Effect<Answer, 
     }
 
     let text = freeText(question, reading)
-    if (request.output.format === "json") {
+    const { format } = request.output
+    if (format !== "text") {
       const value = FromSchema.make(request.output.jsonSchema, request.output.name, hints)
       if (value === undefined) return Effect.fail(unsupported(request, `the output ${request.output.name}`))
-      text = JSON.stringify(value, null, 2)
+      text =
+        format === "json" || !isObject(value)
+          ? JSON.stringify(value, null, 2)
+          : FieldText.write(format, value, (key) => isFreeText(request.output.jsonSchema, key))
     }
     const { finish, tokens } = limited(text, request)
     return Effect.succeed({

@@ -3,7 +3,7 @@ import * as Result from "effect/Result"
 import type OpenAI from "openai"
 import { Prompt } from "../../services/Ai.ts"
 import * as Fields from "../../src/wire/Fields.ts"
-import * as Image from "../../src/wire/Image.ts"
+import * as File from "../../src/wire/File.ts"
 
 type Message = OpenAI.ChatCompletionMessageParam
 type UserPart = OpenAI.ChatCompletionContentPart
@@ -70,13 +70,51 @@ const userContent = (parts: ReadonlyArray<Prompt.UserMessagePart>): Result.Resul
       content.push({ type: "text", text: part.text })
       continue
     }
-    const image = Image.fromFile(part)
-    if (image === undefined) return Result.fail(`files of type ${part.mediaType} cannot be sent, only images`)
-    const url = image._tag === "Url" ? image.url : `data:${image.mediaType};base64,${image.data}`
-    content.push({ type: "image_url", image_url: { url } })
+    const file = filePart(part)
+    if (Result.isFailure(file)) return Result.fail(file.failure)
+    content.push(file.success)
   }
   return Result.succeed(content)
 }
+
+const audioFormats: { readonly [type: string]: "wav" | "mp3" } = {
+  "audio/wav": "wav",
+  "audio/x-wav": "wav",
+  "audio/wave": "wav",
+  "audio/mpeg": "mp3",
+  "audio/mp3": "mp3"
+}
+
+// Images go by address or data URL; audio as raw base64; documents as a data URL.
+const filePart = (part: Prompt.FilePart): Result.Result<UserPart, string> => {
+  const file = File.of(part)
+  const type = File.kindOf(file)
+  if (type.startsWith("image/")) {
+    const detail = Fields.text(Fields.object(part.options["openai"])?.["imageDetail"])
+    const url = file._tag === "Url" ? file.url : File.toDataUrl(file)
+    return Result.succeed({ type: "image_url", image_url: { url, ...(isDetail(detail) ? { detail } : {}) } })
+  }
+  const format = audioFormats[type]
+  const text = type.startsWith("text/")
+  if (format === undefined && type !== "application/pdf" && !text) {
+    return Result.fail(`files of type ${type} cannot be sent, only images, WAV and MP3 audio, PDF and text`)
+  }
+  if (file._tag === "Url") {
+    return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
+  }
+  if (format !== undefined) return Result.succeed({ type: "input_audio", input_audio: { data: file.data, format } })
+  if (!text) {
+    const filename = part.fileName ?? "document.pdf"
+    return Result.succeed({ type: "file", file: { filename, file_data: File.toDataUrl(file) } })
+  }
+  const content = File.textOf(file)
+  return content === undefined
+    ? Result.fail(`a file of type ${type} cannot be sent, for it is no UTF-8 text`)
+    : Result.succeed({ type: "text", text: content })
+}
+
+const isDetail = (detail: string | undefined): detail is "auto" | "low" | "high" =>
+  detail === "auto" || detail === "low" || detail === "high"
 
 const assistantMessage = (
   parts: ReadonlyArray<Prompt.AssistantMessagePart>,

@@ -18,7 +18,9 @@ import * as Contract from "../output/Contract.ts"
 import * as Output from "../output/Output.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
 import type { PathStyle } from "../parse/Path.ts"
+import type * as Attachment from "../prompt/Attachment.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
+import type * as PromptFile from "../prompt/PromptFile.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
 import * as Attempts from "../request/Attempts.ts"
@@ -50,6 +52,11 @@ export interface Settings {
   readonly options?: ModelOptions | undefined
   /** Require the whole shape of the output and nothing else. Default false. */
   readonly ensureAllKeys?: boolean | undefined
+  /**
+   * How the model is told to write an answer that is an object: `json`, a field format, whose long texts need no escaping,
+   * or `auto`, which takes the one that suits the output and asks again in JSON where that fails. Default `json`.
+   */
+  readonly format?: Contract.FormatChoice | undefined
   /** How many corrections may follow the first attempt. Default 3. */
   readonly maxRetries?: number | undefined
   /** Also use the provider's own JSON-Schema mode, where it has one that can express the Schema. Default false. */
@@ -187,6 +194,18 @@ export const make: {
   // The overloads say of a config what Config says, with typed paths.
 } = (config: object): Agent<never, never, ModelProvider, never> => new Impl(config as Config, ModelProvider)
 
+/**
+ * The agent that a prompt file says. What its output decodes to is not known to the compiler: `Agent.output` with a Schema
+ * makes it known.
+ *
+ * @category constructors
+ */
+export const fromPromptFile = (file: PromptFile.PromptFile): Agent<unknown, never, ModelProvider, unknown> => {
+  const { ensureAllKeys, format, model, name, options, output, slots } = file
+  // The Schemas of prompt files are made of plain ones, which need no services.
+  return new Impl({ ...slots, output, format, model, name, options, ensureAllKeys }, ModelProvider)
+}
+
 type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
 
 const update = <A, E, R, I>(self: Agent<A, E, R, I>, change: Config): Agent<A, E, R, I> =>
@@ -200,6 +219,7 @@ const slotsOf = (config: Config): Slots.Slots => ({
   examples: config.examples,
   input: config.input,
   history: config.history,
+  attachments: config.attachments,
   custom: config.custom
 })
 
@@ -265,6 +285,34 @@ const mergeOptions = (before: ModelOptions, next: ModelOptions): ModelOptions =>
   ...next,
   ...(before.provider === undefined ? {} : { provider: { ...before.provider, ...next.provider } })
 })
+
+/**
+ * Appends attachments, which stand before the text of the user message.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Agent, Attachment } from "effigent"
+ *
+ * const agent = Agent.make({ input: "What is on it?" }).pipe(Agent.attach(Attachment.fromUrl("https://example.com/a.png")))
+ * const { prompt } = await Effect.runPromise(Agent.preview(agent))
+ * const [message] = prompt.content
+ * console.log(message?.role === "user" ? message.content.map((part) => part.type) : []) // => [ 'file', 'text' ]
+ * ```
+ *
+ * @category combinators
+ */
+export const attach: {
+  (attachments: Attachment.Attachment | ReadonlyArray<Attachment.Attachment>): Same
+  <A, E, R, I>(
+    self: Agent<A, E, R, I>,
+    attachments: Attachment.Attachment | ReadonlyArray<Attachment.Attachment>
+  ): Agent<A, E, R, I>
+} = dual(
+  2,
+  <A, E, R, I>(self: Agent<A, E, R, I>, attachments: Attachment.Attachment | ReadonlyArray<Attachment.Attachment>) =>
+    slots(self, { attachments: "_tag" in attachments ? [attachments] : attachments })
+)
 
 /** Sets sampling options; those that the agent has stay, unless named here. @category combinators */
 export const options: {
@@ -401,8 +449,11 @@ export const around: {
 })
 
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
-  const { ensureAllKeys, ensureKeys: keys, output: source } = self.config
-  const compiled = source === undefined ? Contract.text : Contract.compile(Output.toSchema(source))
+  const { ensureAllKeys, ensureKeys: keys, format, output: source } = self.config
+  const compiled =
+    source === undefined
+      ? Contract.text
+      : Contract.withFormat(Contract.compile(Output.toSchema(source)), format ?? "json")
   const keyed =
     keys === undefined && ensureAllKeys !== true
       ? Result.succeed(compiled)
@@ -462,6 +513,9 @@ const nativeOf = <A, R>(
   provider: ModelProvider["Service"]
 ): boolean | string => {
   if (config.native !== true) return false
+  if (contract.format !== "json" && contract.format !== "text") {
+    return `the JSON-Schema mode writes JSON, and the format is ${contract.format}`
+  }
   if (provider.dialect === undefined) return `the provider "${provider.name}" has no JSON-Schema mode`
   return contract.native[provider.dialect] ?? true
 }

@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as AST from "effect/SchemaAST"
-import type { OutputRequest } from "../../services/ModelProvider.ts"
+import type { OutputFormat, OutputRequest } from "../../services/ModelProvider.ts"
+import * as FieldScanner from "../parse/FieldScanner.ts"
 import * as Path from "../parse/Path.ts"
 import type { Shape } from "../parse/Shape.ts"
 import * as Check from "./Check.ts"
@@ -16,6 +17,7 @@ import type { Finding } from "./Finding.ts"
 import * as Issues from "./Issues.ts"
 import * as Keys from "./Keys.ts"
 import type { EnsureKey } from "./Keys.ts"
+import * as FieldPrompt from "./FieldPrompt.ts"
 import { OutputPathError } from "./OutputError.ts"
 import type { Partial } from "./Paths.ts"
 import { relax } from "./Relax.ts"
@@ -34,6 +36,24 @@ export type { EnsureKey } from "./Keys.ts"
 export type DialectName = "openai" | "anthropic"
 
 /**
+ * A format that was not used in the end: the one that was asked for, the one that took its place, and why.
+ *
+ * @category models
+ */
+export interface FormatFallback {
+  readonly from: OutputFormat
+  readonly to: OutputFormat
+  readonly reason: string
+}
+
+/**
+ * How an answer is to be written: JSON, a field format, or `auto`, which takes the format that suits the Schema.
+ *
+ * @category models
+ */
+export type FormatChoice = Exclude<OutputFormat, "text"> | "auto"
+
+/**
  * A compiled output contract: `A` is what an answer decodes to, `R` what decoding needs.
  *
  * @category models
@@ -43,8 +63,12 @@ export interface Contract<out A, out R = never> {
   readonly schema: Schema.ConstraintDecoder<A, R>
   /** From the Schema's identifier or title, else `answer`: letters, digits, `_` and `-`, at most 64. */
   readonly name: string
-  /** `text` where the whole answer is one text; `json` for everything else. */
-  readonly format: "json" | "text"
+  /** `text` where the whole answer is one text; else `json`, or the field format that was chosen. */
+  readonly format: OutputFormat
+  /** Whether the format was chosen by `auto`. */
+  readonly isAuto: boolean
+  /** Why another format is used than the one that was asked for; absent where it is not so. */
+  readonly formatFallback: FormatFallback | undefined
   /** What the parser expects. Cyclic where the Schema is recursive. */
   readonly shape: Shape
   /** The places that must be there: those of the Schema, then those that were added. */
@@ -98,7 +122,10 @@ const isText = ({ node, nullable }: Part): boolean => node.kind === "string" && 
 class Compiled implements Contract<unknown, unknown> {
   readonly schema: Schema.ConstraintDecoder<unknown, unknown>
   readonly name: string
-  readonly format: "json" | "text"
+  readonly format: OutputFormat
+  readonly isAuto: boolean
+  readonly formatFallback: FormatFallback | undefined
+  readonly choice: FormatChoice
   readonly demands: Check.Demands
   readonly wire: Wire.Form
   private readonly memo = new Map<string, unknown>()
@@ -107,13 +134,30 @@ class Compiled implements Contract<unknown, unknown> {
     schema: Schema.ConstraintDecoder<unknown, unknown>,
     name: string,
     wire: Wire.Form,
-    demands: Check.Demands
+    demands: Check.Demands,
+    choice: FormatChoice = "json"
   ) {
     this.schema = schema
     this.name = name
     this.wire = wire
     this.demands = demands
-    this.format = isText(wire.root) ? "text" : "json"
+    this.choice = choice
+    this.isAuto = choice === "auto"
+    const { fallback, format } = this.choose(choice)
+    this.format = format
+    this.formatFallback = fallback
+  }
+
+  private choose(choice: FormatChoice): {
+    readonly format: OutputFormat
+    readonly fallback: FormatFallback | undefined
+  } {
+    if (isText(this.wire.root)) return { format: "text", fallback: undefined }
+    if (choice === "json") return { format: "json", fallback: undefined }
+    if (choice === "auto") return { format: FieldScanner.suited(this.shape), fallback: undefined }
+    const reason = FieldScanner.unfit(choice, this.shape)
+    if (reason === undefined) return { format: choice, fallback: undefined }
+    return { format: "json", fallback: { from: choice, to: "json", reason } }
   }
 
   private once<X>(key: string, make: () => X): X {
@@ -148,7 +192,11 @@ class Compiled implements Contract<unknown, unknown> {
   get promptText(): string | undefined {
     const { demands, format, wire } = this
     return this.once("promptText", () =>
-      format === "text" ? Render.text(wire.root, demands) : Render.json(wire.root, demands)
+      format === "text"
+        ? Render.text(wire.root, demands)
+        : format === "json"
+          ? Render.json(wire.root, demands)
+          : FieldPrompt.render(format, wire.root, demands)
     )
   }
 
@@ -275,13 +323,30 @@ export const withKeys = <A, R>(
       keys.push({ path: Path.print(segments), segments, level })
     }
     return typed<A, R>(
-      new Compiled(compiled.schema, compiled.name, compiled.wire, {
-        marks: options.ensureKeys?.length === 0 ? false : demands.marks,
-        keys: options.ensureKeys?.length === 0 ? [] : [...demands.keys, ...keys],
-        all: options.ensureAllKeys ?? demands.all
-      })
+      new Compiled(
+        compiled.schema,
+        compiled.name,
+        compiled.wire,
+        {
+          marks: options.ensureKeys?.length === 0 ? false : demands.marks,
+          keys: options.ensureKeys?.length === 0 ? [] : [...demands.keys, ...keys],
+          all: options.ensureAllKeys ?? demands.all
+        },
+        compiled.choice
+      )
     )
   })
+
+/**
+ * The same contract in another format. A field format carries objects with declared keys; where the Schema is none,
+ * `formatFallback` says so and the format is `json`. Free text stays free text.
+ *
+ * @category combining
+ */
+export const withFormat = <A, R>(contract: Contract<A, R>, format: FormatChoice): Contract<A, R> => {
+  const { choice, demands, name, schema, wire } = compiledOf(contract)
+  return format === choice ? contract : typed<A, R>(new Compiled(schema, name, wire, demands, format))
+}
 
 const rejected = (findings: ReadonlyArray<Finding>): Verdict<never> => {
   const [first, ...others] = findings
@@ -318,10 +383,14 @@ const merge = (ensured: ReadonlyArray<Finding>, decoded: ReadonlyArray<Finding>)
 const unmarked = (part: Part): boolean => part.ensure === undefined
 const any = (): boolean => true
 
-const notFound = (detail: string | undefined): Finding => ({
+const notFound = (format: OutputFormat, detail: string | undefined): Finding => ({
   path: "",
   kind: "parse",
-  message: detail ?? "The answer holds no JSON value of the declared structure"
+  message:
+    detail ??
+    (format === "json"
+      ? "The answer holds no JSON value of the declared structure"
+      : "The answer holds none of the declared fields in the declared format")
 })
 
 /**
@@ -330,7 +399,7 @@ const notFound = (detail: string | undefined): Finding => ({
  * @category judging
  */
 export const judge = <A, R>(contract: Contract<A, R>, scan: Scan): Effect.Effect<Verdict<A>, never, R> => {
-  if (!scan.found) return Effect.succeed(rejected([notFound(scan.detail)]))
+  if (!scan.found) return Effect.succeed(rejected([notFound(contract.format, scan.detail)]))
   const compiled = compiledOf(contract)
   const { demands, wire } = compiled
   const drop = demands.all ? () => false : demands.marks ? unmarked : any

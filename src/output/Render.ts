@@ -269,16 +269,29 @@ const formOf = (member: Part, index: number, members: ReadonlyArray<Part>): stri
 }
 
 /**
- * The body of the OUTPUT REQUIREMENT section for a JSON answer.
+ * The structure of a value as commented JSON, line by line.
  *
  * @category rendering
  */
-export const json = (root: Part, demands: Demands): string => {
-  const structure = new Structure(root)
-  structure.part(root, [], "", "", "")
+export const structure = (part: Part, segments: Segments = []): ReadonlyArray<string> => {
+  const out = new Structure(part)
+  out.part(part, segments, "", "", "")
+  return out.lines
+}
+
+/** A type in words that stand in place of a value: `<int>`. @category rendering */
+export const typeOf = token
+
+/**
+ * What follows the structure in every format: one line for each field of which more is asked than its type, and the
+ * guarantee where the whole shape is asked for. Begins with an empty line; empty where there is nothing to say.
+ *
+ * @category rendering
+ */
+export const demanded = (root: Part, demands: Demands): ReadonlyArray<string> => {
   const requirements = new Requirements(demands)
   requirements.part(root, [], "root", "", [])
-  const out = ["Data Format: JSON", "Data Structure:", ...structure.lines]
+  const out: Array<string> = []
   if (requirements.lines.length > 0) out.push("", "Field requirements:", ...requirements.lines)
   if (demands.all) {
     out.push(
@@ -287,8 +300,16 @@ export const json = (root: Part, demands: Demands): string => {
       "All defined fields are required and extra fields are not allowed."
     )
   }
-  return out.join("\n")
+  return out
 }
+
+/**
+ * The body of the OUTPUT REQUIREMENT section for a JSON answer.
+ *
+ * @category rendering
+ */
+export const json = (root: Part, demands: Demands): string =>
+  ["Data Format: JSON", "Data Structure:", ...structure(root), ...demanded(root, demands)].join("\n")
 
 /**
  * The body of the OUTPUT REQUIREMENT section for an answer in plain text; `undefined` where nothing is asked of it.

@@ -3,11 +3,12 @@
  *
  *     [INFO]  {custom slots}  [INSTRUCT]  [EXAMPLES]  [INPUT]  [OUTPUT REQUIREMENT]  [OUTPUT CORRECTION]  [OUTPUT]:
  *
- * An input that comes alone is the whole message, without titles. System and developer slots are messages of their own,
+ * An input that comes alone is the whole message, without titles. Attachments are parts of their own before the text. System and developer slots are messages of their own,
  * in front; the history stands between them and the user message.
  */
 import * as Result from "effect/Result"
 import { Prompt } from "../../services/Ai.ts"
+import * as Attachment from "./Attachment.ts"
 import { PromptError } from "./PromptError.ts"
 import type { Slots } from "./Slots.ts"
 import * as Text from "./Text.ts"
@@ -69,6 +70,8 @@ const userText = (slots: Slots, options: RenderOptions): Result.Result<string | 
 
 const text = (value: string) => Prompt.makePart("text", { text: value })
 const user = (value: string): Prompt.Message => Prompt.makeMessage("user", { content: [text(value)] })
+const userWith = (files: ReadonlyArray<Prompt.TextPart | Prompt.FilePart>, value: string | undefined): Prompt.Message =>
+  Prompt.makeMessage("user", { content: value === undefined ? files : [...files, text(value)] })
 const assistant = (value: string): Prompt.Message => Prompt.makeMessage("assistant", { content: [text(value)] })
 
 const joined = (last: Prompt.Message, next: Prompt.Message): Prompt.Message | undefined => {
@@ -125,18 +128,23 @@ export const render = (slots: Slots, options: RenderOptions = {}): Result.Result
     }
     const history = yield* decodeHistory(slots)
     const content = yield* userText(slots, options)
-    if (content === undefined && history.length === 0) {
+    const files = (slots.attachments ?? []).map(Attachment.toPart)
+    if (content === undefined && history.length === 0 && files.length === 0) {
       return yield* Result.fail(
         new PromptError({ slot: "prompt", detail: "says nothing; set an input, an instruct or another slot" })
       )
     }
     const asGiven = options.strictRoles === false
-    if (content === undefined) {
+    if (content === undefined && files.length > 0) {
+      const { requirement } = options
+      const asked = requirement === undefined ? undefined : `[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`
+      messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, asked))
+    } else if (content === undefined) {
       const { requirement } = options
       const asked = requirement === undefined ? [] : [user(`[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`)]
       messages.push(...(asGiven ? [...history, ...asked] : inOrder([...history, ...asked])))
     } else {
-      messages.push(...(asGiven ? history : closed(inOrder(history))), user(content))
+      messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, content))
     }
     return Prompt.fromMessages(messages)
   })

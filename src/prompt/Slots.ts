@@ -3,11 +3,12 @@
  * stands here; how slots become messages stands in `Render.ts`.
  *
  * Merging, the later layer over the earlier: objects merge key by key, lists are the later items followed by those
- * earlier ones that are not among them, all else is replaced. History is appended. A key that is `undefined` is absent;
+ * earlier ones that are not among them, all else is replaced. History and attachments are appended. A key that is `undefined` is absent;
  * every other value counts, `0`, `false` and `""` included.
  */
 import * as Equal from "effect/Equal"
 import type { Prompt } from "../../services/Ai.ts"
+import type { Attachment } from "./Attachment.ts"
 
 /**
  * The slots of a prompt. Values are texts or anything that has a JSON form; structured values are rendered as YAML.
@@ -29,6 +30,8 @@ export interface Slots {
   readonly input?: unknown
   /** The conversation so far, oldest first. */
   readonly history?: ReadonlyArray<Prompt.MessageEncoded> | undefined
+  /** Texts, images, audio and documents of this request, in this order. */
+  readonly attachments?: ReadonlyArray<Attachment> | undefined
   /** Further slots, each rendered as a section of its own name, in this order, after INFO. */
   readonly custom?: { readonly [name: string]: unknown } | undefined
 }
@@ -62,15 +65,26 @@ const mergeObject = (
   return Object.fromEntries(out)
 }
 
+const appended = <A>(
+  before: ReadonlyArray<A> | undefined,
+  after: ReadonlyArray<A> | undefined
+): ReadonlyArray<A> | undefined =>
+  before === undefined || after === undefined ? (before ?? after) : [...before, ...after]
+
 /**
  * Lays one layer of slots over another, by the rules at the top of this file.
  *
  * @category combinators
  */
 export const merge = (base: Slots, next: Slots): Slots => {
-  const { history: before, ...rest } = base
-  const { history: after, ...over } = next
+  const { attachments: filesBefore, history: before, ...rest } = base
+  const { attachments: filesAfter, history: after, ...over } = next
   const merged: Slots = mergeObject({ ...rest }, { ...over })
-  if (before === undefined && after === undefined) return merged
-  return { ...merged, history: [...(before ?? []), ...(after ?? [])] }
+  const history = appended(before, after)
+  const attachments = appended(filesBefore, filesAfter)
+  return {
+    ...merged,
+    ...(history === undefined ? {} : { history }),
+    ...(attachments === undefined ? {} : { attachments })
+  }
 }

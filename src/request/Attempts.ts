@@ -6,12 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { Incomplete, ModelError, type ModelErrorReason, Refused } from "../../services/ModelError.ts"
-import type { ModelEvent, ModelProvider, ModelRequest } from "../../services/ModelProvider.ts"
+import type { ModelEvent, ModelProvider, ModelRequest, OutputFormat } from "../../services/ModelProvider.ts"
 import * as Contract from "../output/Contract.ts"
 import * as Correction from "../output/Correction.ts"
 import type { Finding } from "../output/Finding.ts"
 import { OutputError } from "../output/OutputError.ts"
+import * as FieldScanner from "../parse/FieldScanner.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
+import type { Shape } from "../parse/Shape.ts"
 import * as StrictJson from "../parse/StrictJson.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import * as Budget from "./Budget.ts"
@@ -29,7 +31,7 @@ export interface Ask {
   readonly attempt: number
   /** What was wrong with the attempt before. */
   readonly correction: string | undefined
-  /** What is asked for instead of the agent's own output: the places of a repair. */
+  /** What is asked for instead of the agent's own output: the places of a repair, or the same in another format. */
   readonly contract: Contract.Contract<unknown, unknown> | undefined
   /** What validators changed. */
   readonly change: Validation.Change
@@ -71,22 +73,33 @@ export type PlanError = ModelError | OutputError | PromptError | Budget.BudgetEx
  * @category running
  */
 export const run = Effect.fnUntraced(function* <A, E, R>(
-  plan: Plan<A, E, R>,
+  given: Plan<A, E, R>,
   recorder: Recorder<A>
 ): Effect.fn.Return<FullResponse<A>, PlanError | E, R> {
-  const facts = { provider: plan.provider.name, native: plan.native }
+  let plan = given
+  let formatFallback = plan.contract.formatFallback
   let change: Validation.Change = {}
   let correction: string | undefined
   let repair: Repair.Repair | undefined
   for (let retry = 0; ; retry++) {
-    recorder.begin(repair !== undefined)
+    recorder.begin(plan.contract.format, repair !== undefined)
     const answered = yield* attempt(plan, recorder, {
       attempt: recorder.attempt,
       correction,
-      contract: repair?.contract,
+      contract: repair?.contract ?? (plan === given ? undefined : plan.contract),
       change
     })
-    const { ended, scan } = repair === undefined ? read(plan.contract, answered) : repaired(repair, answered, recorder)
+    const { ended, format, scan } =
+      repair === undefined ? read(plan.contract, answered) : repaired(repair, answered, recorder)
+    const facts = {
+      provider: plan.provider.name,
+      native: plan.native,
+      format,
+      formatFallback:
+        format === plan.contract.format || repair !== undefined
+          ? formatFallback
+          : { from: plan.contract.format, to: format, reason: "the model wrote JSON" }
+    }
     const judged = yield* Effect.tapError(judge(plan, scan, ended, retry), (error) =>
       Effect.sync(() => recorder.fail(ended, `a validator failed: ${String(error)}`))
     )
@@ -106,6 +119,12 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
         repair === undefined
           ? Correction.render(findings) + (plan.quoteAnswer ? `\nThe previous response was:\n${ended.text}` : "")
           : Repair.render(repair, findings)
+      if (plan.contract.isAuto && !scan.found && plan.contract.format !== "json") {
+        // The model does not master the format that was chosen for it.
+        const reason = `attempt ${ended.attempt} could not be read as ${plan.contract.format}`
+        formatFallback = { from: plan.contract.format, to: "json", reason }
+        plan = { ...plan, contract: Contract.withFormat(plan.contract, "json") }
+      }
       continue
     }
     // Never what a validator rejects, nor what was cut off.
@@ -197,30 +216,37 @@ const modelError = <A, E, R>(plan: Plan<A, E, R>, request: ModelRequest, ended: 
 interface Reading {
   readonly ended: Attempt
   readonly scan: Contract.Scan
+  /** The format in which the value stood. */
+  readonly format: OutputFormat
 }
 
 // What the contract judges: the value that stands in the text, and which parts of it were cut off.
-const read = <A, R>(contract: Contract.Contract<A, R>, ended: Attempt): Reading => ({
-  ended,
-  scan:
-    contract.format === "text"
-      ? { found: true, value: ended.text, repaired: new Set() }
-      : scanJson(contract, ended.text, ended.finishReason === "length")
-})
+const read = <A, R>({ format, shape }: Contract.Contract<A, R>, ended: Attempt): Reading => {
+  const isCut = ended.finishReason === "length"
+  if (format === "text") return { ended, format, scan: { found: true, value: ended.text, repaired: new Set() } }
+  if (format === "json") return { ended, format, scan: scanJson(shape, ended.text, isCut) }
+  const scan = FieldScanner.parse(format, ended.text, { shape, cut: isCut, maxDepth })
+  return { ended, format: scan.format, scan: trusted(scan) }
+}
 
-const scanJson = <A, R>(contract: Contract.Contract<A, R>, text: string, isCut: boolean): Contract.Scan => {
+const scanJson = (shape: Shape, text: string, isCut: boolean): Contract.Scan => {
   const strict = StrictJson.read(text, maxDepth)
   if (strict !== undefined) return { found: true, value: strict, repaired: new Set() }
-  const scan = JsonScanner.parse(text, { shape: contract.shape, cut: isCut, maxDepth })
-  return { ...scan, found: scan.found && scan.problem === undefined, detail: scan.problem?.detail }
+  return trusted(JsonScanner.parse(text, { shape, cut: isCut, maxDepth }))
 }
+
+const trusted = (scan: JsonScanner.ScanResult): Contract.Scan => ({
+  ...scan,
+  found: scan.found && scan.problem === undefined,
+  detail: scan.problem?.detail
+})
 
 // A repair is read by the contract of its places; the whole that it makes is what readers see and the contract judges.
 const repaired = <B>(repair: Repair.Repair, answered: Attempt, recorder: Recorder<B>): Reading => {
-  const patch = scanJson(repair.contract, recorder.hiddenText(), answered.finishReason === "length")
+  const patch = scanJson(repair.contract.shape, recorder.hiddenText(), answered.finishReason === "length")
   const value = Repair.merge(repair, patch.found ? patch.value : undefined, patch.repaired)
   recorder.reveal(JSON.stringify(value))
-  return { ended: recorder.current([]), scan: { found: true, value, repaired: new Set() } }
+  return { ended: recorder.current([]), format: "json", scan: { found: true, value, repaired: new Set() } }
 }
 
 // The scanner's own limit, for both ways of reading.

@@ -10,7 +10,8 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import type { FinishReason, ModelEvent, Usage } from "../../services/ModelProvider.ts"
+import type { FinishReason, ModelEvent, OutputFormat, Usage } from "../../services/ModelProvider.ts"
+import type { FormatFallback } from "../output/Contract.ts"
 import type { Finding } from "../output/Finding.ts"
 import type * as Output from "../output/Output.ts"
 import type { InstantEvent, Status } from "../parse/InstantEvent.ts"
@@ -96,6 +97,10 @@ export interface ResponseMeta {
   readonly attempts: ReadonlyArray<Omit<Attempt, "text" | "reasoning" | "thoughts" | "refusal">>
   /** Whether the provider's own JSON-Schema mode was used; a text says why it was asked for and not used. */
   readonly native: boolean | string
+  /** The format in which the accepted answer was read. */
+  readonly format: OutputFormat
+  /** Why that is not the format that was asked for; absent where it is. */
+  readonly formatFallback: FormatFallback | undefined
 }
 
 /**

@@ -4,8 +4,10 @@
  */
 import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
+import type { OutputFormat } from "../../services/ModelProvider.ts"
 import type { Shape } from "../parse/Shape.ts"
 import type { Field, InstantEvent, Reset, Status, ToolCall } from "../parse/InstantEvent.ts"
+import * as FieldScanner from "../parse/FieldScanner.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
 import * as Path from "../parse/Path.ts"
 import type { Delta, ResponseEvent, ResponseEventKind } from "./ModelResponse.ts"
@@ -33,11 +35,18 @@ class Outbox<B> {
 // Tells a mark that begins another attempt from all others, and why it began.
 const restarts = () => {
   let reason = ""
-  return (mark: Mark): { readonly attempt: number; readonly reason: string } | undefined => {
+  return (
+    mark: Mark
+  ): { readonly attempt: number; readonly reason: string; readonly format: OutputFormat } | undefined => {
     if (mark._tag === "Status") reason = mark.reason ?? ""
-    return mark._tag === "Begun" && mark.attempt > 1 ? { attempt: mark.attempt, reason } : undefined
+    return mark._tag === "Begun" && mark.attempt > 1
+      ? { attempt: mark.attempt, reason, format: mark.format }
+      : undefined
   }
 }
+
+const openScanner = (format: OutputFormat, options: JsonScanner.ScannerOptions) =>
+  format === "text" ? undefined : format === "json" ? JsonScanner.make(options) : FieldScanner.make(format, options)
 
 /** The answer's text, or the reasoning, as deltas. @category readers */
 export const deltas = (kind: "text" | "reasoning"): Reader<Delta> => {
@@ -49,7 +58,9 @@ export const deltas = (kind: "text" | "reasoning"): Reader<Delta> => {
     reasoning: kind === "reasoning" ? add : ignore,
     mark: (mark) => {
       const restart = restarted(mark)
-      if (restart !== undefined) out.push({ _tag: "Restarted", ...restart })
+      if (restart !== undefined) {
+        out.push({ _tag: "Restarted", attempt: restart.attempt, reason: restart.reason })
+      }
     },
     take: out.take
   }
@@ -61,7 +72,8 @@ export const deltas = (kind: "text" | "reasoning"): Reader<Delta> => {
  * @category models
  */
 export interface ScanPlan {
-  readonly format: "json" | "text"
+  /** How the first attempt is read; each later one as it says itself. */
+  readonly format: OutputFormat
   readonly shape: Shape
   readonly pathStyle?: Path.PathStyle | undefined
   /** Wildcard paths to which the events are restricted. */
@@ -71,16 +83,9 @@ export interface ScanPlan {
 // Field events of one attempt after the other. The last one ends when the model finished or the attempt broke off; an
 // attempt that is replaced in mid-sentence does not end, its Reset says it all.
 const scanning = (plan: ScanPlan, out: (events: ReadonlyArray<Field | Reset>) => void) => {
-  const open = (attempt: number) =>
-    plan.format === "text"
-      ? undefined
-      : JsonScanner.make({
-          shape: plan.shape,
-          attempt,
-          ...(plan.pathStyle === undefined ? {} : { pathStyle: plan.pathStyle }),
-          ...(plan.only === undefined ? {} : { only: plan.only })
-        })
-  let scanner = open(1)
+  const open = (format: OutputFormat, attempt: number) =>
+    openScanner(format, { shape: plan.shape, attempt, pathStyle: plan.pathStyle, only: plan.only })
+  let scanner = open(plan.format, 1)
   const restarted = restarts()
   return {
     text: (text: string): void => {
@@ -94,8 +99,8 @@ const scanning = (plan: ScanPlan, out: (events: ReadonlyArray<Field | Reset>) =>
       }
       const restart = restarted(mark)
       if (restart === undefined) return
-      out([{ _tag: "Reset", path: "", ...restart }])
-      scanner = open(restart.attempt)
+      out([{ _tag: "Reset", path: "", attempt: restart.attempt, reason: restart.reason }])
+      scanner = open(restart.format, restart.attempt)
     }
   }
 }
@@ -209,8 +214,8 @@ export const each = (plan: ScanPlan, path: string, includeRepaired: boolean): Re
  * @category readers
  */
 export const partial = (plan: ScanPlan): Reader<unknown> => {
-  const open = () => JsonScanner.make({ shape: plan.shape, emit: false })
-  let scanner = open()
+  const open = (format: OutputFormat) => openScanner(format, { shape: plan.shape, emit: false })
+  let scanner = open(plan.format)
   let text = ""
   let grown = false
   const restarted = restarts()
@@ -218,24 +223,25 @@ export const partial = (plan: ScanPlan): Reader<unknown> => {
     entriesPerPull: Number.MAX_SAFE_INTEGER,
     text: (delta) => {
       grown = true
-      if (plan.format === "text") text += delta
+      if (scanner === undefined) text += delta
       else scanner.write(delta)
     },
     reasoning: ignore,
     mark: (mark) => {
       if (mark._tag === "Finish") {
-        scanner.end(mark.reason === "length" ? "cut" : "complete")
+        scanner?.end(mark.reason === "length" ? "cut" : "complete")
         grown = true
       }
-      if (restarted(mark) !== undefined) {
-        scanner = open()
+      const restart = restarted(mark)
+      if (restart !== undefined) {
+        scanner = open(restart.format)
         text = ""
       }
     },
     take: () => {
       if (!grown) return []
       grown = false
-      const snapshot = plan.format === "text" ? text : scanner.snapshot()
+      const snapshot = scanner === undefined ? text : scanner.snapshot()
       return snapshot === undefined ? [] : [snapshot]
     }
   }

@@ -2,7 +2,7 @@
  * Keeps the books of a response while it runs: writes what the model sends to the transcript, and knows how each
  * attempt began and ended. Synchronous; the clock is read through the function that it is given.
  */
-import type { ModelEvent, Usage } from "../../services/ModelProvider.ts"
+import type { ModelEvent, OutputFormat, Usage } from "../../services/ModelProvider.ts"
 import type { Finding } from "../output/Finding.ts"
 import type { Status } from "../parse/InstantEvent.ts"
 import type { Attempt, FullResponse, ResponseMeta, Thought } from "./ModelResponse.ts"
@@ -61,6 +61,7 @@ export class Recorder<A> {
   private refusal = ""
   private reasoned = 0
   private seals: Array<Seal> = []
+  private format: OutputFormat = "json"
   private finishReason: Attempt["finishReason"]
   private id: string | undefined
   private model: string | undefined
@@ -79,9 +80,11 @@ export class Recorder<A> {
   }
 
   /**
-   * Begins the next attempt. One that repairs asks for parts alone; what the model sends is held back until `reveal`.
+   * Begins the next attempt, which is read in this format. One that repairs asks for parts alone; what the model sends is
+   * held back until `reveal`, which gives the whole as JSON.
    */
-  begin(repairs = false): void {
+  begin(format: OutputFormat, repairs: boolean): void {
+    this.format = repairs ? "json" : format
     this.replayed = {}
     this.next(repairs)
   }
@@ -111,7 +114,7 @@ export class Recorder<A> {
     this.id = undefined
     this.model = undefined
     this.firstTokenAt = undefined
-    this.transcript.mark({ _tag: "Begun", attempt: this.attempt })
+    this.transcript.mark({ _tag: "Begun", attempt: this.attempt, format: this.format })
     this.transcript.flush()
   }
 
@@ -173,7 +176,11 @@ export class Recorder<A> {
   }
 
   /** Ends the attempt and the response with its data. */
-  succeed(attempt: Attempt, data: A, facts: Pick<ResponseMeta, "provider" | "native">): FullResponse<A> {
+  succeed(
+    attempt: Attempt,
+    data: A,
+    facts: Pick<ResponseMeta, "provider" | "native" | "format" | "formatFallback">
+  ): FullResponse<A> {
     this.ended.push(attempt)
     const { finishReason, id, model, reasoning, text } = attempt
     const meta: ResponseMeta = {

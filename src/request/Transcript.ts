@@ -9,13 +9,13 @@
  *
  * Appending and reading are synchronous. Whoever waits for more registers a callback with `onAppend`.
  */
-import type { ModelEvent } from "../../services/ModelProvider.ts"
+import type { ModelEvent, OutputFormat } from "../../services/ModelProvider.ts"
 import type { Status } from "../parse/InstantEvent.ts"
 
 /** Everything of a `ModelEvent` that is not text, and how attempts begin and end. @category models */
 export type Mark =
   | Exclude<ModelEvent, { readonly _tag: "Text" | "Restarted" }>
-  | { readonly _tag: "Begun"; readonly attempt: number }
+  | { readonly _tag: "Begun"; readonly attempt: number; readonly format: OutputFormat }
   | Status
 
 /** Receives what a cursor passes. @category models */

@@ -4,7 +4,7 @@ import { type Mark, Transcript } from "../../src/request/Transcript.ts"
 
 type Entry = readonly ["text" | "reasoning", string] | readonly ["mark", number]
 
-const mark = (attempt: number): Mark => ({ _tag: "Begun", attempt })
+const mark = (attempt: number): Mark => ({ _tag: "Begun", attempt, format: "json" })
 
 const write = (transcript: Transcript, entries: ReadonlyArray<Entry>) => {
   for (const [kind, value] of entries) {

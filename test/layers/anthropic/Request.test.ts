@@ -168,6 +168,41 @@ describe("messages requests", () => {
       })
     )
 
+    it.live("wire 85: PDF and text are documents in raw base64 or by address, never a data URL", () =>
+      Effect.gen(function* () {
+        const file = (mediaType: string, data: string | Uint8Array, fileName?: string) =>
+          ({ type: "file", mediaType, data, ...(fileName === undefined ? {} : { fileName }) }) as const
+        const body = yield* prompt([
+          {
+            role: "user",
+            content: [
+              file("application/pdf", "data:application/pdf;base64,JVBERg==", "a.pdf"),
+              file("application/pdf", "https://example.com/b.pdf"),
+              file("text/markdown", "data:text/markdown;base64,IyBIaQ=="),
+              {
+                ...file("text/plain", new TextEncoder().encode("hi")),
+                options: { anthropic: { cacheControl: { type: "ephemeral" } } }
+              }
+            ]
+          }
+        ])
+        assert.deepStrictEqual(body.messages[0].content, [
+          {
+            type: "document",
+            source: { type: "base64", media_type: "application/pdf", data: "JVBERg==" },
+            title: "a.pdf"
+          },
+          { type: "document", source: { type: "url", url: "https://example.com/b.pdf" } },
+          { type: "document", source: { type: "text", media_type: "text/plain", data: "# Hi" } },
+          {
+            type: "document",
+            source: { type: "text", media_type: "text/plain", data: "hi" },
+            cache_control: { type: "ephemeral" }
+          }
+        ])
+      })
+    )
+
     it.live("what has no form is Unsupported, and nothing is sent", () =>
       Effect.gen(function* () {
         const refused = Effect.fnUntraced(function* (input: Prompt.RawInput) {
@@ -179,6 +214,7 @@ describe("messages requests", () => {
         const file = (mediaType: string) => ({ type: "file", mediaType, data: pixel }) as const
         assert.include(yield* refused([{ role: "user", content: [file("audio/wav")] }]), "audio/wav")
         assert.include(yield* refused([{ role: "user", content: [file("image/tiff")] }]), "image/tiff")
+        assert.include(yield* refused([{ role: "user", content: [file("text/plain")] }]), "no UTF-8 text")
         assert.include(yield* refused([{ role: "system", content: "alone" }]), "user message")
       })
     )

@@ -131,17 +131,55 @@ describe("chat-completions requests", () => {
       })
     )
 
+    it.live("wire 85: audio as raw base64, PDF as a data URL, text as text, from whichever form they came in", () =>
+      Effect.gen(function* () {
+        const file = (mediaType: string, data: string | Uint8Array, fileName?: string) =>
+          ({ type: "file", mediaType, data, ...(fileName === undefined ? {} : { fileName }) }) as const
+        const [message] = yield* messages([
+          {
+            role: "user",
+            content: [
+              file("audio/x-wav", "data:audio/wav;base64,UklGRg=="),
+              file("audio/mpeg", "SUQz"),
+              file("application/pdf", "data:application/pdf;base64,JVBERg==", "a.pdf"),
+              file("application/pdf", new TextEncoder().encode("%PDF")),
+              file("text/plain", "data:text/plain,gr%C3%BC%C3%9Fe"),
+              file("text/csv; charset=utf-8", new TextEncoder().encode("a,b\n1,2")),
+              {
+                type: "file",
+                mediaType: "image/png",
+                data: "https://example.com/a.png",
+                options: { openai: { imageDetail: "low" } }
+              }
+            ]
+          }
+        ])
+        assert.deepStrictEqual(message.content, [
+          { type: "input_audio", input_audio: { data: "UklGRg==", format: "wav" } },
+          { type: "input_audio", input_audio: { data: "SUQz", format: "mp3" } },
+          { type: "file", file: { filename: "a.pdf", file_data: "data:application/pdf;base64,JVBERg==" } },
+          { type: "file", file: { filename: "document.pdf", file_data: "data:application/pdf;base64,JVBERg==" } },
+          { type: "text", text: "grüße" },
+          { type: "text", text: "a,b\n1,2" },
+          { type: "image_url", image_url: { url: "https://example.com/a.png", detail: "low" } }
+        ])
+      })
+    )
+
     it.live("other files are Unsupported, and nothing is sent", () =>
       Effect.gen(function* () {
-        const { body, outcome } = yield* sent({
-          prompt: Prompt.make([
-            { role: "user", content: [{ type: "file", mediaType: "application/pdf", data: pixel }] }
-          ])
+        const refused = Effect.fnUntraced(function* (mediaType: string, data: string | Uint8Array) {
+          const prompt = Prompt.make([{ role: "user", content: [{ type: "file", mediaType, data }] }])
+          const { body, outcome } = yield* sent({ prompt })
+          assert.isUndefined(body)
+          assert.strictEqual(outcome.error?.reason._tag, "Unsupported")
+          assert.strictEqual(outcome.error?.model, "m1")
+          return outcome.error?.message
         })
-        assert.isUndefined(body)
-        assert.strictEqual(outcome.error?.reason._tag, "Unsupported")
-        assert.include(outcome.error?.message, "application/pdf")
-        assert.strictEqual(outcome.error?.model, "m1")
+        assert.include(yield* refused("application/zip", pixel), "application/zip cannot be sent, only images")
+        assert.include(yield* refused("audio/flac", pixel), "audio/flac")
+        assert.include(yield* refused("application/pdf", "https://example.com/a.pdf"), "attach its bytes")
+        assert.include(yield* refused("text/plain", pixel), "no UTF-8 text")
       })
     )
 
