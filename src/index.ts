@@ -6,6 +6,12 @@ export * as Agent from "./agent/Agent.ts"
 /** Budgets: what a piece of work may spend. @category modules */
 export * as Budget from "./request/Budget.ts"
 
+/** Functions whose body is the model. @category modules */
+export * as AutoFunction from "./agent/AutoFunction.ts"
+
+/** Many agents at once: map, broadcast, scatter, race, spawn. @category modules */
+export * as Concurrent from "./agent/Concurrent.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
