@@ -30,6 +30,20 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "asked: fast, fast, spare",
     "title: 'Heating is down'"
   ],
+  "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
+  "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"],
+  "10-concurrent-agents.ts": [
+    "letter 3: { title: ",
+    "asks for 1;",
+    "the model was first",
+    "keys in order: title, urgent"
+  ],
+  "11-guards.ts": [
+    "sends: My card ******************* was charged twice. ****************\n",
+    "answer: Refunded to ***************************. Questions: ******************\n",
+    "blocked by prompt injection: ignore, reveal",
+    "blocked by moderation: harassment"
+  ],
   "12-session.ts": [
     "And some water. -> I see 3 messages.",
     "Thank you! -> I see 5 messages.",
@@ -39,8 +53,6 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "forked: 1 turn"
   ],
   "13-knowledge.ts": [" reset\n", "For ten seconds. [reset, bulb]"],
-  "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
-  "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"],
   "14-effect-ai.ts": [
     "tool stock: { article: 'desk lamp', pieces: 17 }",
     "answer: There are 17 desk lamps.",
