@@ -12,6 +12,9 @@ export * as Attachment from "./prompt/Attachment.ts"
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
+/** Stored sessions as a whole: reading, forking, taking out and putting in. @category modules */
+export * as Conversation from "./agent/Conversation.ts"
+
 /** What goes back to the model with the next attempt. @category modules */
 export * as Correction from "./output/Correction.ts"
 
@@ -24,8 +27,14 @@ export * as Effigent from "./Effigent.ts"
 /** The same for the field formats: Markdown headings, tags, YAML. @category modules */
 export * as FieldScanner from "./parse/FieldScanner.ts"
 
+/** Filters of knowledge: which passages count. @category modules */
+export * as Filter from "./knowledge/Filter.ts"
+
 /** The incremental, tolerant JSON parser by itself. @category modules */
 export * as JsonScanner from "./parse/JsonScanner.ts"
+
+/** Passages that are found by meaning and laid into prompts. @category modules */
+export * as Knowledge from "./knowledge/Knowledge.ts"
 
 /** Output contracts: Schema as prompt, with ensure. @category modules */
 export * as Output from "./output/Output.ts"
@@ -36,10 +45,17 @@ export * as PromptFile from "./prompt/PromptFile.ts"
 /** Paths into values, and how they print. @category modules */
 export * as Path from "./parse/Path.ts"
 
+/** Conversations over many runs: what is sent of them and what is recorded. @category modules */
+export * as Session from "./agent/Session.ts"
+
+/** Which part of a conversation a model is shown. @category modules */
+export * as SessionWindow from "./agent/SessionWindow.ts"
+
 /** Validators: what an answer has to fulfil beyond its Schema. @category modules */
 export * as Validation from "./request/Validation.ts"
 
 export type { AgentError } from "./agent/Agent.ts"
+export { SessionTurnError } from "./agent/SessionHistory.ts"
 export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
 export type { Finding } from "./output/Finding.ts"
 export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
@@ -51,6 +67,7 @@ export type {
   ModelResponse,
   ResponseEvent,
   ResponseEventKind,
-  ResponseMeta
+  ResponseMeta,
+  Thought
 } from "./request/ModelResponse.ts"
 export { OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"

@@ -32,6 +32,15 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
   ],
   "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
   "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"],
+  "12-session.ts": [
+    "And some water. -> I see 3 messages.",
+    "Thank you! -> I see 5 messages.",
+    "kept: 8 messages",
+    "anew: I see 5 messages.",
+    "still shown: 8 messages",
+    "forked: 1 turn"
+  ],
+  "13-knowledge.ts": [" reset\n", "For ten seconds. [reset, bulb]"],
   "14-effect-ai.ts": [
     "tool stock: { article: 'desk lamp', pieces: 17 }",
     "answer: There are 17 desk lamps.",

@@ -4,3 +4,10 @@
  * @category layers
  */
 export * as OpenAICompatible from "./OpenAICompatible.ts"
+
+/**
+ * Embeddings over OpenAI's protocol: OpenAI itself, and every server that speaks it.
+ *
+ * @category layers
+ */
+export * as OpenAIEmbeddings from "./OpenAIEmbeddings.ts"

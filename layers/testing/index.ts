@@ -4,7 +4,11 @@
 export * as Cassette from "./Cassette.ts"
 /** Faults around any provider: latency, cuts, stalls, corrupt text, failures. */
 export * as FaultInjection from "./FaultInjection.ts"
+/** The promises of `KnowledgeStore` as cases for any implementation. */
+export * as KnowledgeStoreConformance from "./KnowledgeStoreConformance.ts"
 /** The promises of `ModelProvider` as cases for any implementation. */
 export * as ModelProviderConformance from "./ModelProviderConformance.ts"
 /** A model that says what a test tells it to say. */
 export * as ScriptedModel from "./ScriptedModel.ts"
+/** The promises of `SessionStore` as cases for any implementation. */
+export * as SessionStoreConformance from "./SessionStoreConformance.ts"

@@ -23,11 +23,11 @@ import type { PromptError } from "../prompt/PromptError.ts"
 import type * as PromptFile from "../prompt/PromptFile.ts"
 import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
-import type { Ask, Plan, PlanError } from "../request/Attempts.ts"
+import * as Attempts from "../request/Attempts.ts"
 import * as Budget from "../request/Budget.ts"
-import type { ModelResponse } from "../request/ModelResponse.ts"
+import type { FullResponse, ModelResponse } from "../request/ModelResponse.ts"
 import * as Response from "../request/Response.ts"
-import type { ResponseAborted } from "../request/ResponseError.ts"
+import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
 
 /**
@@ -36,7 +36,7 @@ import type * as Validation from "../request/Validation.ts"
  *
  * @category errors
  */
-export type AgentError = PlanError | OutputPathError
+export type AgentError = Attempts.PlanError | OutputPathError
 
 /**
  * Settings of an agent besides its prompt slots and its output.
@@ -107,15 +107,36 @@ export interface Agent<out A, out E = never, out R = ModelProvider, out I = unkn
   readonly config: Config
 }
 
+/**
+ * What lies around the work of a response: it is given what the agent is made of and the work, may change the one and
+ * look at what comes of the other. It runs with the first read of each response, once.
+ *
+ * @category models
+ */
+export interface Around<out E = never, out R = never> {
+  <A, E1, R1>(
+    config: Config,
+    work: (config: Config) => Effect.Effect<FullResponse<A>, E1, R1>
+  ): Effect.Effect<FullResponse<A>, E | E1, R | R1>
+}
+
+const nothingAround: Around = (config, work) => work(config)
+
 // The agent's own representation: `provider` is where its model comes from. The type parameters are phantoms.
 class Impl<A, E, R, I> implements Agent<A, E, R, I> {
   declare readonly [TypeId]: () => readonly [A, E, R, I]
   readonly config: Config
   readonly provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>
+  readonly around: Around<E, R>
 
-  constructor(config: Config, provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>) {
+  constructor(
+    config: Config,
+    provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>,
+    around: Around<E, R> = nothingAround
+  ) {
     this.config = config
     this.provider = provider
+    this.around = around
   }
 
   pipe() {
@@ -188,7 +209,7 @@ export const fromPromptFile = (file: PromptFile.PromptFile): Agent<unknown, neve
 type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
 
 const update = <A, E, R, I>(self: Agent<A, E, R, I>, change: Config): Agent<A, E, R, I> =>
-  new Impl({ ...self.config, ...change }, reveal(self).provider)
+  new Impl({ ...self.config, ...change }, reveal(self).provider, reveal(self).around)
 
 const slotsOf = (config: Config): Slots.Slots => ({
   system: config.system,
@@ -327,7 +348,8 @@ export const output: {
   const { ensureKeys: _keys, onExhausted: _exhausted, validators: _validators, ...rest } = self.config
   return new Impl<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>(
     { ...rest, output: source },
-    reveal(self).provider
+    reveal(self).provider,
+    reveal(self).around
   )
 })
 
@@ -351,7 +373,7 @@ export const ensureKeys: {
  * @category combinators
  */
 export const returnPartial = <A, E, R, I>(self: Agent<A, E, R, I>): Agent<Output.Partial<A>, E, R, I> =>
-  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider)
+  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around)
 
 /**
  * Adds a validator: a function from the decoded value to an Effect of a `Validation.Verdict`. What it needs and how it
@@ -369,7 +391,7 @@ export const validate: {
   ): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, validator: Validation.Validator<A, E2, R2>) => {
   const validators = [...(self.config.validators ?? []), validator]
-  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, reveal(self).provider)
+  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, reveal(self).provider, reveal(self).around)
 })
 
 /**
@@ -391,9 +413,40 @@ export const provideModel: {
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, layer: Layer.Layer<ModelProvider, E2, R2>) =>
     new Impl<A, E | E2, Exclude<R, ModelProvider> | R2, I>(
       self.config,
-      Effect.map(Layer.build(layer), (context) => Context.get(context, ModelProvider))
+      Effect.map(Layer.build(layer), (context) => Context.get(context, ModelProvider)),
+      // `respond` gives the agent's model to what lies around its work.
+      reveal(self).around as Around<E, Exclude<R, ModelProvider>>
     )
 )
+
+/**
+ * Lays something around the work of each response: what `Session.attach` and `Knowledge.info` are made of. What is laid
+ * later lies further out. `ModelProvider` is, inside it, the agent's own model.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Agent } from "effigent"
+ * import { ScriptedModel } from "effigent/testing"
+ *
+ * const dated: Agent.Around = (config, work) => work({ ...config, info: { today: "2026-11-21" } })
+ * const agent = Agent.make({ input: "Which day is it?" }).pipe(Agent.around(dated))
+ *
+ * const model = ScriptedModel.layer([ScriptedModel.text("Saturday.")])
+ * console.log(await Effect.runPromise(Agent.run(agent).pipe(Effect.provide(model)))) // => Saturday.
+ * ```
+ *
+ * @category combinators
+ */
+export const around: {
+  <E2, R2>(outer: Around<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>): Agent<A, E | E2, R | R2, I>
+} = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>) => {
+  const { around: inner, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>(self.config, provider, (config, work) =>
+    outer(config, (changed) => inner(changed, work))
+  )
+})
 
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
   const { ensureAllKeys, ensureKeys: keys, format, output: source } = self.config
@@ -425,13 +478,13 @@ const budgetOf = (budget: Budget.Limits | Budget.Budget) =>
 
 const noTools: ReadonlyArray<Tool.Any> = []
 
-const firstAsk: Ask = { attempt: 1, correction: undefined, contract: undefined, change: {} }
+const firstAsk: Attempts.Ask = { attempt: 1, correction: undefined, contract: undefined, change: {} }
 
 const requestOf = <A, R>(
   config: Config,
   contract: Contract.Contract<A, R>,
   native: boolean,
-  ask: Ask
+  ask: Attempts.Ask
 ): Result.Result<ModelRequest, PromptError> => {
   const wanted = ask.contract ?? contract
   const model = ask.change.model ?? config.model
@@ -483,8 +536,9 @@ export const preview = <A, E, R, I>(
   )
 
 /**
- * A lazy response in the current Scope: nothing is sent before it is read. Fails at once where the prompt cannot be
- * rendered or an ensure key names a path that the Schema lacks.
+ * A lazy response in the current Scope: nothing is sent before it is read. Fails at once where an ensure key names a
+ * path that the Schema lacks or the prompt cannot be rendered; a prompt that is completed by what lies around the agent
+ * is rendered at the first read.
  *
  * @category running
  */
@@ -493,25 +547,32 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
 ): Effect.fn.Return<ModelResponse<A, E | AgentError | ResponseAborted, I>, E | AgentError, R | Scope.Scope> {
   const config = self.config
   const contract = yield* Effect.fromResult(contractOf(self))
-  const provider = yield* reveal(self).provider
+  const { around, provider: open } = reveal(self)
+  const provider = yield* open
   const native = nativeOf(config, contract, provider)
-  const request = (ask: Ask) => requestOf(config, contract, native === true, ask)
-  yield* Effect.fromResult(request(firstAsk))
   const own = config.budget === undefined ? [] : [yield* budgetOf(config.budget)]
-  const plan: Plan<A, E, R> = {
+  const budgets = [...(yield* Budget.Current), ...own]
+  const plan = (config: Config): Attempts.Plan<A, E, R> => ({
     provider,
     contract,
     validators: validatorsOf(self),
-    budgets: [...(yield* Budget.Current), ...own],
-    request,
+    budgets,
+    request: (ask) => requestOf(config, contract, native === true, ask),
     maxRetries: config.maxRetries ?? 3,
     repair: config.repair ?? "all",
     quoteAnswer: config.quoteAnswer ?? false,
     salvage: salvageOf(config, contract),
     native
-  }
+  })
+  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(firstAsk))
+  const response = Response.make<A, E | AgentError, R, I>(contract, config, (recorder) =>
+    Budget.limitTime(
+      around(config, (changed) => Attempts.run(plan(changed), recorder)),
+      budgets
+    ).pipe(Effect.provideService(Budget.Current, budgets))
+  )
   // What the agent carries (validators, Schemas with services) is served by the model that it is bound to.
-  return yield* Effect.provideService(Response.make<A, E, R, I>(plan, config), ModelProvider, provider)
+  return yield* Effect.provideService(response, ModelProvider, provider)
 })
 
 /**
@@ -523,6 +584,8 @@ export const run = <A, E, R, I>(self: Agent<A, E, R, I>): Effect.Effect<A, E | A
   Effect.scoped(
     Effect.flatMap(respond(self), (response) =>
       // Nobody but this Effect reads the response or closes its Scope: what aborts it is an interruption from within.
-      Effect.catchTag(response.data, "ResponseAborted", () => Effect.interrupt)
+      Effect.catch(response.data, (error) =>
+        error instanceof ResponseAborted ? Effect.interrupt : Effect.fail<E | AgentError>(error)
+      )
     )
   )

@@ -28,6 +28,20 @@ export type Delta =
   | { readonly _tag: "Restarted"; readonly attempt: number; readonly reason: string }
 
 /**
+ * A piece of reasoning with what its vendor wants back with it in the next turn.
+ *
+ * @category models
+ */
+export interface Thought {
+  /** The reasoning in words; empty where the vendor hides it. */
+  readonly text: string
+  /** The vendor's signature of these words. */
+  readonly signature?: string | undefined
+  /** The vendor's encrypted form of words that it hides. */
+  readonly redacted?: string | undefined
+}
+
+/**
  * One attempt, as it ended.
  *
  * @category models
@@ -39,6 +53,8 @@ export interface Attempt {
   readonly text: string
   /** The model's reasoning, where it shows it. */
   readonly reasoning: string
+  /** The same reasoning in its pieces, with their signatures: what goes back to the vendor in a later turn. */
+  readonly thoughts: ReadonlyArray<Thought>
   /** The model's words where it declined to answer. */
   readonly refusal: string
   /** What was wrong with the answer; empty for the accepted attempt. */
@@ -78,7 +94,7 @@ export interface ResponseMeta {
   /** Milliseconds from the first sending to the end of the last attempt. */
   readonly duration: number
   /** Every attempt, the last one being the accepted one. */
-  readonly attempts: ReadonlyArray<Omit<Attempt, "text" | "reasoning" | "refusal">>
+  readonly attempts: ReadonlyArray<Omit<Attempt, "text" | "reasoning" | "thoughts" | "refusal">>
   /** Whether the provider's own JSON-Schema mode was used; a text says why it was asked for and not used. */
   readonly native: boolean | string
   /** The format in which the accepted answer was read. */

@@ -5,10 +5,29 @@
 import type { ModelEvent, OutputFormat, Usage } from "../../services/ModelProvider.ts"
 import type { Finding } from "../output/Finding.ts"
 import type { Status } from "../parse/InstantEvent.ts"
-import type { Attempt, FullResponse, ResponseMeta } from "./ModelResponse.ts"
+import type { Attempt, FullResponse, ResponseMeta, Thought } from "./ModelResponse.ts"
 import type { Transcript } from "./Transcript.ts"
 
 const add = (a: number | undefined, b: number | undefined) => (a === undefined ? b : b === undefined ? a : a + b)
+
+// A seal stands behind the words that it belongs to, and `end` says where they end.
+interface Seal extends Omit<Thought, "text"> {
+  readonly end: number
+}
+
+const thoughtsOf = (reasoning: string, seals: ReadonlyArray<Seal>): ReadonlyArray<Thought> => {
+  const thoughts: Array<Thought> = []
+  let start = 0
+  for (const { end, redacted, signature } of seals) {
+    const text = reasoning.slice(start, end)
+    start = end
+    // What is hidden has no words: those before it are a thought of their own.
+    if (redacted !== undefined && text !== "") thoughts.push({ text })
+    thoughts.push(redacted === undefined ? { text, signature } : { text: "", redacted })
+  }
+  if (start < reasoning.length) thoughts.push({ text: reasoning.slice(start) })
+  return thoughts
+}
 
 const addUsage = (a: Usage, b: Usage): Usage => ({
   inputTokens: add(a.inputTokens, b.inputTokens),
@@ -41,6 +60,8 @@ export class Recorder<A> {
   private replayed: Usage = {}
   private refusal = ""
   private format: OutputFormat = "json"
+  private reasoned = 0
+  private seals: Array<Seal> = []
   private finishReason: Attempt["finishReason"]
   private id: string | undefined
   private model: string | undefined
@@ -87,6 +108,8 @@ export class Recorder<A> {
     this.position = this.transcript.position()
     this.usage = {}
     this.refusal = ""
+    this.reasoned = 0
+    this.seals = []
     this.finishReason = undefined
     this.id = undefined
     this.model = undefined
@@ -121,10 +144,12 @@ export class Recorder<A> {
 
   /** The attempt under way as it stands, with what was wrong with it. */
   current(findings: ReadonlyArray<Finding>): Attempt {
+    const reasoning = this.transcript.reasoningSince(this.position.reasoning)
     return {
       attempt: this.attempt,
       text: this.transcript.textSince(this.position.text),
-      reasoning: this.transcript.reasoningSince(this.position.reasoning),
+      reasoning,
+      thoughts: thoughtsOf(reasoning, this.seals),
       refusal: this.refusal,
       findings,
       finishReason: this.finishReason,
@@ -166,7 +191,9 @@ export class Recorder<A> {
       usage: this.ended.map((one) => one.usage).reduce(addUsage),
       timeToFirstToken: this.firstAt === undefined ? undefined : this.firstAt - this.startedAt,
       duration: this.now() - this.startedAt,
-      attempts: this.ended.map(({ text: _text, reasoning: _reasoning, refusal: _refusal, ...rest }) => rest)
+      attempts: this.ended.map(
+        ({ text: _text, reasoning: _reasoning, thoughts: _thoughts, refusal: _refusal, ...rest }) => rest
+      )
     }
     this.full = { data, text, reasoning, attempts: [...this.ended], meta }
     this.status("completed", undefined, false)
@@ -205,7 +232,10 @@ export class Recorder<A> {
     if (event._tag === "Text") return this.transcript.text(event.text)
     if (event._tag !== "Reasoning") return this.transcript.mark(event)
     this.transcript.reasoning(event.text)
-    if (event.signature !== undefined || event.redacted !== undefined) this.transcript.mark({ ...event, text: "" })
+    this.reasoned += event.text.length
+    if (event.signature === undefined && event.redacted === undefined) return
+    this.seals.push({ end: this.reasoned, signature: event.signature, redacted: event.redacted })
+    this.transcript.mark({ ...event, text: "" })
   }
 
   private status(state: Status["state"], reason: string | undefined, retry: boolean): void {

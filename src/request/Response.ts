@@ -8,9 +8,7 @@ import * as Contract from "../output/Contract.ts"
 import type * as Output from "../output/Output.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
 import type { PathStyle } from "../parse/Path.ts"
-import * as Attempts from "./Attempts.ts"
-import * as Budget from "./Budget.ts"
-import type { ModelResponse, ResponseEvent, ResponseEventKind } from "./ModelResponse.ts"
+import type { FullResponse, ModelResponse, ResponseEvent, ResponseEventKind } from "./ModelResponse.ts"
 import * as Readers from "./Readers.ts"
 import { OriginalNotKept, type ResponseAborted } from "./ResponseError.ts"
 import { Recorder } from "./Recorder.ts"
@@ -30,32 +28,25 @@ export interface ReadOptions {
 }
 
 /**
- * Makes a lazy response in the current Scope. What its Schema needs to decode is taken from the environment now, so
- * that no reader needs anything.
+ * Makes a lazy response in the current Scope. `work` gives its outcome, as `Attempts.run` does. What it needs, and what
+ * the Schema needs to decode, is taken from the environment now, so that no reader needs anything.
  *
  * @category constructors
  */
 export const make = Effect.fnUntraced(function* <A, E, R, I>(
-  plan: Attempts.Plan<A, E, R>,
-  options: ReadOptions
-): Effect.fn.Return<
-  ModelResponse<A, Attempts.PlanError | OutputPathError | ResponseAborted | E, I>,
-  never,
-  Scope.Scope | R
-> {
+  contract: Contract.Contract<A, R>,
+  options: ReadOptions,
+  work: (recorder: Recorder<A>) => Effect.Effect<FullResponse<A>, E, R>
+): Effect.fn.Return<ModelResponse<A, E | OutputPathError | ResponseAborted, I>, never, Scope.Scope | R> {
   const context = yield* Effect.context<R>()
   const transcript = new Transcript()
   const clock = yield* Clock.Clock
   const recorder = new Recorder<A>(transcript, () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
-  const work = Budget.limitTime(Attempts.run(plan, recorder), plan.budgets).pipe(
-    Effect.provideService(Budget.Current, plan.budgets),
-    Effect.provide(context)
-  )
-  const { follow, outcome } = yield* Run.make(transcript, work, recorder)
+  const { follow, outcome } = yield* Run.make(transcript, Effect.provide(work(recorder), context), recorder)
 
   const scan: Readers.ScanPlan = {
-    format: plan.contract.format,
-    shape: plan.contract.shape,
+    format: contract.format,
+    shape: contract.shape,
     pathStyle: options.pathStyle
   }
   const summary = (): ReadonlyArray<ResponseEvent> =>
@@ -67,9 +58,9 @@ export const make = Effect.fnUntraced(function* <A, E, R, I>(
         ]
 
   // The compiler checks these paths as far as it sees; the rest is checked here, when the stream is run.
-  const at = (path: string) => Effect.fromResult(Contract.at(plan.contract, path))
+  const at = (path: string) => Effect.fromResult(Contract.at(contract, path))
 
-  type Failure = Attempts.PlanError | OutputPathError | ResponseAborted | E
+  type Failure = E | OutputPathError | ResponseAborted
 
   return {
     text: Effect.map(outcome, (full) => full.text),

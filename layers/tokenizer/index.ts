@@ -1,0 +1,2 @@
+/** Counting tokens as OpenAI's models do. */
+export * as GptTokenizer from "./GptTokenizer.ts"
