@@ -57,7 +57,6 @@ class Session {
   private wake: (() => void) | undefined
   private isReading = false
   private isGathering = false
-  private sawContent = false
   private sawFinish = false
   private atEnd = false
   private closed = false
@@ -91,7 +90,7 @@ class Session {
           // A model that does not listen to the signal has answered too late.
           if (this.closed) return void stream.cancel().catch(() => {})
           this.reader = stream.getReader()
-          this.watch.enter("firstToken")
+          this.watch.connected()
           this.wake?.()
         },
         (cause) => this.fails(cause, "request")
@@ -163,10 +162,7 @@ class Session {
   private accept(part: Part): void {
     if (part.type === "stream-start") this.warnings = part.warnings
     if (part.type === "finish") this.sawFinish = true
-    if (!this.sawContent && isContent(part)) {
-      this.sawContent = true
-      this.watch.enter("idle")
-    }
+    if (isContent(part)) this.watch.content()
     this.buffer.push(part)
   }
 

@@ -5,21 +5,15 @@
  * The official SDK builds and sends the request; the answer is read by `src/wire`. Retrying is not done here: one run
  * of the stream is one physical request.
  */
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import OpenAI from "openai"
-import type { ModelErrorReason } from "../../services/ModelError.ts"
 import { ModelProvider } from "../../services/ModelProvider.ts"
-import * as Endpoint from "../../src/wire/Endpoint.ts"
-import { Failures } from "../../src/wire/Failure.ts"
 import * as ServerEvents from "../../src/wire/ServerEvents.ts"
-import * as Timeouts from "../../src/wire/Timeouts.ts"
 import { ChunkDecoder } from "./Chunks.ts"
+import * as Client from "./Client.ts"
 import * as Request from "./Request.ts"
 
 /**
@@ -27,27 +21,17 @@ import * as Request from "./Request.ts"
  *
  * @category models
  */
-export interface Options extends Endpoint.EndpointOptions {
-  /** The base URL, up to and with the version. Default `https://api.openai.com/v1`. */
-  readonly baseUrl?: string | undefined
-  /** The organization that pays. */
-  readonly organization?: string | undefined
-  /** The project that pays. */
-  readonly project?: string | undefined
+export interface Options extends Client.ClientOptions {
   /**
    * The field of the request that limits the answer. Default `max_completion_tokens` at OpenAI and Azure, whose newer
    * models refuse the other, and `max_tokens` elsewhere.
    */
   readonly maxTokensField?: "max_tokens" | "max_completion_tokens" | undefined
-  /** The role of developer messages. Default `developer` at OpenAI and Azure, `system` elsewhere. */
-  readonly developerRole?: "developer" | "system" | undefined
   /**
    * The field that sends the model's own reasoning of earlier turns back. Default: it is not sent. DeepSeek's thinking
    * models want `reasoning_content` in tool loops, OpenRouter takes `reasoning`.
    */
   readonly reasoningField?: "reasoning" | "reasoning_content" | undefined
-  /** The provider's name in errors, spans and `meta`. Default `openai`. */
-  readonly name?: string | undefined
 }
 
 /**
@@ -57,53 +41,18 @@ export interface Options extends Endpoint.EndpointOptions {
  */
 export type ConfigOptions = Partial<Omit<Options, "apiKey" | "baseUrl">>
 
-// The SDK wants a number of milliseconds; this is the largest that a timer takes. Our own time-outs end the request.
-const noTimeout = 0x7fffffff
-
-const silent = { error() {}, warn() {}, info() {}, debug() {} }
-
-const isVendor = (baseUrl: string | undefined): boolean =>
-  baseUrl === undefined || /^https?:\/\/([^/]+\.)?(openai\.com|openai\.azure\.com)(:\d+)?(\/|$)/i.test(baseUrl)
-
 /**
  * The provider as a value, for pools and adapters.
  *
  * @category constructors
  */
 export const make = (options: Options): ModelProvider["Service"] => {
-  const name = options.name ?? "openai"
-  const { apiKey, headers, secrets } = Endpoint.open(options, options.baseUrl)
-  const failures = new Failures(name, secrets)
-  // What is not given is null, lest the SDK look into the environment.
-  const client = new OpenAI({
-    apiKey: apiKey ?? "none",
-    adminAPIKey: null,
-    baseURL: options.baseUrl ?? "https://api.openai.com/v1",
-    organization: options.organization ?? null,
-    project: options.project ?? null,
-    webhookSecret: null,
-    defaultHeaders: apiKey === undefined ? { authorization: null, ...headers } : headers,
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
-    maxRetries: 0,
-    timeout: noTimeout,
-    logLevel: "off",
-    logger: silent,
-    // A redirected request would be a second one, and would take secret headers to another host.
-    fetchOptions: { redirect: "manual" }
-  })
-  const vendor = isVendor(options.baseUrl)
+  const { decoder, developerRole, failures, isVendor, limits, name, onRejected, sdk } = Client.open(options)
   const dialect: Request.Dialect = {
-    maxTokensField: options.maxTokensField ?? (vendor ? "max_completion_tokens" : "max_tokens"),
-    developerRole: options.developerRole ?? (vendor ? "developer" : "system"),
+    maxTokensField: options.maxTokensField ?? (isVendor ? "max_completion_tokens" : "max_tokens"),
+    developerRole,
     reasoningField: options.reasoningField
   }
-  const limits = Timeouts.limits(options.timeouts)
-
-  const onRejected = (cause: unknown, now: number): ModelErrorReason =>
-    cause instanceof OpenAI.APIError && cause.status !== undefined
-      ? failures.http({ status: cause.status, body: cause.error ?? cause.message, headers: cause.headers, now })
-      : failures.network(cause)
-
   return {
     name,
     dialect: "openai",
@@ -113,9 +62,9 @@ export const make = (options: Options): ModelProvider["Service"] => {
         const body = Request.body(request, model, dialect)
         if (Result.isFailure(body)) return Stream.fail(failures.error(model, failures.unsupported(body.failure)))
         return ServerEvents.stream(() => ({
-          open: (signal) => client.chat.completions.create(body.success, { signal }).asResponse(),
+          open: (signal) => sdk.chat.completions.create(body.success, { signal }).asResponse(),
           onRejected,
-          decoder: new ChunkDecoder(failures, request.includeRaw),
+          decoder: decoder(new ChunkDecoder(failures, request.includeRaw)),
           limits,
           failures,
           model
@@ -154,16 +103,5 @@ export const layer = (options: Options): Layer.Layer<ModelProvider> => Layer.syn
 export const layerConfig = (options: ConfigOptions = {}): Layer.Layer<ModelProvider, Config.ConfigError> =>
   Layer.effect(
     ModelProvider,
-    Effect.gen(function* () {
-      const baseUrl = Option.filter(yield* Config.option(Config.String("OPENAI_BASE_URL")), (url) => url !== "")
-      const key = Config.map(Config.NonEmptyString("OPENAI_API_KEY"), (key) => Redacted.make(key))
-      // An empty variable is a missing one.
-      const isKeyless = (yield* Config.withDefault(Config.String("OPENAI_API_KEY"), "")) === ""
-      return make({
-        ...options,
-        model: options.model ?? (yield* Config.NonEmptyString("EFFIGENT_MODEL")),
-        apiKey: isKeyless && Option.isSome(baseUrl) ? undefined : yield* key,
-        baseUrl: Option.getOrUndefined(baseUrl)
-      })
-    })
+    Effect.map(Client.fromConfig(options.model), (config) => make({ ...options, ...config }))
   )

@@ -11,3 +11,10 @@ export * as OpenAICompatible from "./OpenAICompatible.ts"
  * @category layers
  */
 export * as OpenAIEmbeddings from "./OpenAIEmbeddings.ts"
+
+/**
+ * Models behind OpenAI's Responses protocol: OpenAI itself, and servers that speak it.
+ *
+ * @category layers
+ */
+export * as OpenAIResponsesCompatible from "./OpenAIResponsesCompatible.ts"

@@ -201,7 +201,9 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
   }
   if (ended.refusal === "" && ended.finishReason !== "content-filter") return ended
   // A refusal, or an answer that the provider's filter stopped, is no answer; asking again changes nothing.
-  const refused = modelError(plan, request.success, ended, new Refused({ detail: ended.refusal.slice(0, 300) }))
+  const code = ended.refusal === "" ? "content_filter" : "refusal"
+  const detail = ended.refusal.slice(0, 300)
+  const refused = modelError(plan, request.success, ended, new Refused({ detail, code }))
   recorder.fail(ended, refused.message)
   return yield* refused
 })

@@ -43,7 +43,7 @@ const authCodes = /^(invalid_api_key|authentication_error|permission_error|permi
 const rateCodes = /^(rate_limit\w*|too_many_requests|resource_exhausted)$/
 const busyCodes = /^(overloaded\w*|service_unavailable\w*|unavailable)$/
 const overflowCodes = /^(context_length_exceeded|model_context_window_exceeded|exceed_context_size_error)$/
-const refusalCodes = /^(content_filter|content_policy_violation|responsibleaipolicyviolation)$/
+const refusalCodes = /^(content_filter|\w*policy(_?violation)?)$/
 const transientCodes = /^(server_error|api_error|internal\w*|timeout\w*|upstream\w*|bad_gateway|gateway_timeout)$/
 const overflowWords =
   /maximum context|context (length|window|size)|prompt is too long|input is too long|too many (input )?tokens/i
@@ -83,18 +83,24 @@ const retryAfter = (headers: Headers | undefined, now: number): number | undefin
 }
 
 // The deepest error of a chain of causes is the one that says what happened.
-const root = (cause: unknown): { readonly code: string | undefined; readonly message: string } => {
+const root = (cause: unknown): { readonly code?: string; readonly name?: string; readonly message: string } => {
   let code: string | undefined
+  let name: string | undefined
   let message = ""
   let current: unknown = cause
   for (let depth = 0; depth < 8; depth++) {
     const error = Fields.object(current)
     if (error === undefined) break
     code = Fields.text(error["code"]) ?? code
+    name = Fields.text(error["name"]) ?? name
     message = Fields.text(error["message"]) ?? message
     current = error["cause"] ?? Fields.list(error["errors"])[0]
   }
-  return { code, message: message === "" ? String(cause) : message }
+  return {
+    ...(code === undefined ? {} : { code }),
+    ...(name === undefined ? {} : { name }),
+    message: message === "" ? String(cause) : message
+  }
 }
 
 const lostCodes = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "UND_ERR_SOCKET", "UND_ERR_HEADERS_TIMEOUT"])
@@ -154,7 +160,8 @@ export class Failures {
 
   /** A request that got no answer. */
   network(cause: unknown): ModelErrorReason {
-    const { code, message } = root(cause)
+    const { code, message, name } = root(cause)
+    if (name === "HTTPParserError") return this.malformed("the answer is not HTTP", message)
     const facts = this.facts(message, code)
     return code !== undefined && lostCodes.has(code) ? new ConnectionLost(facts) : new Unreachable(facts)
   }
@@ -170,7 +177,7 @@ export class Failures {
     const what = {
       connect: "no response headers",
       firstToken: "no content",
-      idle: "nothing more came",
+      idle: "no more content",
       total: "the answer was not complete"
     }[stage]
     return new TimedOut({ detail: `${stage} timeout: ${what} within ${millis} ms`, stage, millis })

@@ -33,7 +33,7 @@ export interface Decoder {
   readonly isClosed: boolean
   /** Decodes one event into `out`. A returned reason ends the stream with that failure, after what is in `out`. */
   readonly event: (name: string, data: string, out: Array<ModelEvent>) => ModelErrorReason | undefined
-  /** Completes the answer into `out` where success is proven; false, and nothing said, where it is not. */
+  /** Completes the answer into `out` where success is proven; false where it is not, and then no `Finish` is said. */
   readonly finish: (out: Array<ModelEvent>) => boolean
 }
 
@@ -69,7 +69,6 @@ class Session {
   private body = ""
   private lastText = ""
   private sawEvent = false
-  private sawContent = false
   private atEnd = false
   private sawEnd = false
   private out: Array<ModelEvent> = []
@@ -111,7 +110,7 @@ class Session {
       this.contentType = response.headers.get("content-type") ?? ""
       this.isJson = /^application\/([\w.-]+\+)?json\b/i.test(this.contentType)
       this.reader = response.body?.getReader()
-      this.watch.enter("firstToken")
+      this.watch.connected()
     }),
     Effect.mapError((reason) => this.error(reason))
   )
@@ -141,10 +140,7 @@ class Session {
     const out = this.out
     if (!Arr.isArrayNonEmpty(out)) return this.pull
     this.out = []
-    if (!this.sawContent && out.some(isContent)) {
-      this.sawContent = true
-      this.watch.enter("idle")
-    }
+    if (out.some(isContent)) this.watch.content()
     return Effect.succeed(out)
   }
 

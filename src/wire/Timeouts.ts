@@ -18,12 +18,14 @@ export interface Timeouts {
   /** From sending to the response headers. A local server may load its model in this time. Default 30 s. */
   readonly connect?: Duration.Input | undefined
   /**
-   * From the response headers to the first content: text, reasoning, a tool call or a refusal. Comments and pings do
-   * not count. Default 5 min, for a model that hides its reasoning is silent while it reasons.
+   * From the response headers to the first content: text, reasoning, a tool call or a refusal. Comments, pings and
+   * events without content do not count. Default 5 min, for a model that hides its reasoning is silent while it
+   * reasons.
    */
   readonly firstToken?: Duration.Input | undefined
   /**
-   * Between two network reads after the first content. Any byte counts as life, pings and comments too; the time that
+   * Between two network reads after the first content. Any byte counts as life, pings and comments too, but life alone
+   * is no answer: without further content the longer of `firstToken` and `idle` ends the request as well. The time that
    * the reader of the stream takes does not count. Default 60 s.
    */
   readonly idle?: Duration.Input | undefined
@@ -46,7 +48,7 @@ export const limits = (timeouts: Timeouts | undefined): Limits => ({
 const maxSleep = 0x7fffffff
 
 /**
- * Says when a request has waited too long: one sleeping fiber per request, and two assignments per network read.
+ * Says when a request has waited too long: one sleeping fiber per request, and a few assignments per network read.
  *
  * @category watching
  */
@@ -55,9 +57,13 @@ export class Watch {
   private readonly clock: Clock.Clock
   private readonly onExpired: (stage: Stage, millis: number) => void
   private readonly totalAt: number
+  /** How long life without content may go on, once content has come. */
+  private readonly barren: number
   private stage: Stage = "connect"
   private since: number
   private waiting = false
+  /** How long the network has been waited for since the last content. */
+  private waited = 0
 
   constructor(limits: Limits, clock: Clock.Clock, onExpired: (stage: Stage, millis: number) => void) {
     this.limits = limits
@@ -65,12 +71,19 @@ export class Watch {
     this.onExpired = onExpired
     this.since = this.now()
     this.totalAt = this.since + limits.total
+    this.barren = Math.max(limits.firstToken, limits.idle)
   }
 
-  /** Begins a stage: its limit counts from now. */
-  enter(stage: Stage): void {
-    this.stage = stage
+  /** The response headers have come: the limit of the first content counts from now. */
+  connected(): void {
+    this.stage = "firstToken"
     this.since = this.now()
+  }
+
+  /** Content has come. */
+  content(): void {
+    this.stage = "idle"
+    this.waited = 0
   }
 
   /** Begins to wait for the network. Between tokens the limit counts from here. */
@@ -81,6 +94,7 @@ export class Watch {
 
   /** Ends the wait. */
   rest(): void {
+    if (this.stage === "idle") this.waited += this.now() - this.since
     this.waiting = false
   }
 
@@ -100,12 +114,16 @@ export class Watch {
   }
 
   private left(): number {
-    return Math.min(this.totalAt, this.since + this.limits[this.stage]) - this.now()
+    const limit = this.limits[this.stage]
+    const most = this.stage === "idle" ? Math.min(limit, this.barren - this.waited) : limit
+    return Math.min(this.totalAt, this.since + most) - this.now()
   }
 
   private expire(): void {
-    const stage = this.totalAt <= this.now() ? "total" : this.stage
-    this.onExpired(stage, this.limits[stage])
+    const now = this.now()
+    const stage = this.totalAt <= now ? "total" : this.stage
+    const isAlive = stage === "idle" && this.since + this.limits.idle > now
+    this.onExpired(stage, isAlive ? this.barren : this.limits[stage])
   }
 
   private now(): number {

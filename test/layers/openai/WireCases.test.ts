@@ -1,26 +1,10 @@
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit } from "effect"
+import { describe, it } from "@effect/vitest"
 import { OpenAICompatible } from "effigent/layers/openai"
-import { cases, core, runCase } from "../wire/Cases.ts"
+import { cases, runCase } from "../wire/Cases.ts"
 
 const provider = (url: string) =>
   OpenAICompatible.make({ baseUrl: `${url}/v1`, model: "m", timeouts: { idle: "60 millis", firstToken: "2 seconds" } })
 
-// Rows that belong to a later part. A row that passes has to leave this list.
-const laterPart = [19]
-
 describe("wire cases of chat completions", () => {
-  for (const row of cases("openai-chat-completions")) {
-    if (laterPart.includes(row.case)) {
-      it.live(`${row.case} is still to come: ${row.name}`, () =>
-        Effect.gen(function* () {
-          assert.isFalse(core.has(row.case), "a core row cannot wait")
-          const exit = yield* Effect.exit(runCase(row, provider))
-          assert.isTrue(Exit.isFailure(exit), "it passes now: take it from the list")
-        })
-      )
-    } else {
-      it.live(`${row.case} ${row.name}`, () => runCase(row, provider))
-    }
-  }
+  for (const row of cases("openai-chat-completions")) it.live(`${row.case} ${row.name}`, () => runCase(row, provider))
 })

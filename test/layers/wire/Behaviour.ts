@@ -3,6 +3,7 @@ import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, type Layer, Redacted, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { Agent } from "effigent"
 import { ModelError, type ModelErrorReason } from "effigent/services/ModelError"
 import { type ModelEvent, ModelProvider } from "effigent/services/ModelProvider"
 import { plainRequest, run } from "./Cases.ts"
@@ -238,7 +239,7 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
-    it.effect("firstToken: no content within 5 minutes, whatever pings come", () =>
+    it.effect("TR-06 firstToken: no content within 5 minutes, whatever pings come", () =>
       Effect.gen(function* () {
         const server = yield* serve(sse([start + ping, ping, ping], { hold: true }))
         const { events, fiber } = yield* watch(vendor.make({ baseUrl: server.url }), true)
@@ -247,12 +248,34 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
-    it.effect("idle: nothing for 60 seconds after the first content", () =>
+    it.effect("TR-06 idle: nothing for 60 seconds after the first content", () =>
       Effect.gen(function* () {
         const server = yield* serve(sse([start, text("Hel")], { hold: true }))
         const { events, fiber } = yield* watch(vendor.make({ baseUrl: server.url }))
         yield* eventually(hasText(events), "no text came")
         yield* timesOut(fiber, "idle", "59 seconds", "1 seconds")
+      })
+    )
+
+    // Pings alone keep a connection, not an answer.
+    it.live("TR-06 idle: pings without content for the longer of firstToken and idle", () =>
+      Effect.gen(function* () {
+        const server = yield* serve(async (response) => {
+          response.writeHead(200, { "content-type": "text/event-stream" })
+          await writeSegments(response, [start, text("Hel")])
+          while (!response.destroyed) {
+            await new Promise((done) => setTimeout(done, 20))
+            await writeSegments(response, [ping])
+          }
+        })
+        const timeouts = { firstToken: "400 millis", idle: "300 millis" } as const
+        const from = performance.now()
+        const outcome = yield* run(vendor.make({ baseUrl: server.url, timeouts }).stream(plainRequest()))
+        assert.isAtLeast(performance.now() - from, 400)
+        const reason = expectReason(outcome.error, "TimedOut")
+        assert.strictEqual(outcome.text, "Hel")
+        assert.deepStrictEqual([reason.stage, reason.millis], ["idle", 400])
+        yield* eventually(() => server.received[0]?.closedAt !== undefined, "the connection stayed open")
       })
     )
 
@@ -265,7 +288,7 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
-    it.live("pings are life between tokens", () =>
+    it.live("TR-06 pings are life between tokens", () =>
       Effect.gen(function* () {
         const server = yield* serve(async (response) => {
           response.writeHead(200, { "content-type": "text/event-stream" })
@@ -285,7 +308,7 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
-    it.live("the reader's own time does not count", () =>
+    it.live("TR-06 the reader's own time does not count", () =>
       Effect.gen(function* () {
         const server = yield* serve(sse(whole))
         const stream = vendor.make({ baseUrl: server.url, timeouts: { idle: "50 millis" } }).stream(plainRequest())
@@ -337,7 +360,7 @@ export const behaves = (vendor: Vendor): void => {
       [502, "<html><title>502 Bad Gateway</title></html>", "ProviderUnavailable", true],
       [503, "", "ProviderUnavailable", true],
       [529, said("Overloaded", { type: "overloaded_error" }), "ProviderUnavailable", true]
-    ] as const)("HTTP %j %j is %s", ([status, body, tag, retryable]) =>
+    ] as const)("TR-01 HTTP %j %j is one request and %s", ([status, body, tag, retryable]) =>
       Effect.gen(function* () {
         const error = yield* answerWith(status, body)
         const reason = expectReason(error, tag)
@@ -398,6 +421,14 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
+    it.live("an answer that is not HTTP is Malformed", () =>
+      Effect.gen(function* () {
+        const server = yield* serve((response) => void response.socket?.end("SSH-2.0-OpenSSH_9.7\r\n"))
+        const outcome = yield* run(vendor.make({ baseUrl: server.url }).stream(plainRequest()))
+        assert.include(expectReason(outcome.error, "Malformed").detail, "not HTTP")
+      })
+    )
+
     it.live("a connection that breaks inside the answer is ConnectionLost", () =>
       Effect.gen(function* () {
         const server = yield* serve(async (response) => {
@@ -434,7 +465,7 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
-    it.live("an answer that the end of the body cuts inside an event is Incomplete", () =>
+    it.live("TR-07 an answer that the end of the body cuts inside an event is Incomplete", () =>
       Effect.gen(function* () {
         const server = yield* serve(sse([start, text("Hel"), text("lo").slice(0, -9)]))
         const outcome = yield* run(vendor.make({ baseUrl: server.url }).stream(plainRequest()))
@@ -443,7 +474,23 @@ export const behaves = (vendor: Vendor): void => {
       })
     )
 
-    it.live("an empty body is Incomplete", () =>
+    it.live("TR-07 an end between two events, without a finish reason, is Incomplete and no answer", () =>
+      Effect.gen(function* () {
+        const server = yield* serve(sse([start, text("Hel"), text("lo")]))
+        const outcome = yield* run(vendor.make({ baseUrl: server.url }).stream(plainRequest()))
+        assert.strictEqual(outcome.text, "Hello")
+        expectReason(outcome.error, "Incomplete")
+        const response = yield* Agent.make({}).pipe(
+          Agent.input("hi"),
+          Agent.run,
+          Effect.provide(vendor.layer({ baseUrl: server.url })),
+          Effect.flip
+        )
+        assert.strictEqual(response._tag, "ModelError")
+      })
+    )
+
+    it.live("TR-07 an empty body is Incomplete", () =>
       Effect.gen(function* () {
         const error = yield* answerWith(200, "", { "content-type": "text/event-stream" })
         expectReason(error, "Incomplete")

@@ -1,6 +1,7 @@
 /**
  * Runs the rows of `wire-cases.jsonl`: bytes that real endpoints have sent, and what a provider has to make of them.
- * Rows 1 to 74 are chat completions, 75 to 99 Anthropic messages.
+ * Rows 1 to 74 are chat completions, 75 to 99 Anthropic messages; those of the Responses protocol stand beside its
+ * tests.
  */
 import { readFileSync } from "node:fs"
 import { assert } from "@effect/vitest"
@@ -15,7 +16,7 @@ type Segment = string | { readonly repeat: string; readonly times: number }
 export interface WireCase {
   readonly case: number
   readonly name: string
-  readonly protocol: "openai-chat-completions" | "anthropic-messages"
+  readonly protocol: "openai-chat-completions" | "openai-responses" | "anthropic-messages"
   readonly status?: number
   readonly headers?: Record<string, string>
   readonly body: ReadonlyArray<Segment>
@@ -29,8 +30,14 @@ export interface WireCase {
     readonly reasoning?: string
     readonly refusal?: string
     readonly signature?: string
+    readonly redacted?: string
     readonly finish?: string
-    readonly usage?: { readonly in: number; readonly out: number; readonly cached?: number }
+    readonly usage?: {
+      readonly in: number
+      readonly out: number
+      readonly cached?: number
+      readonly reasoning?: number
+    }
     readonly tools?: ReadonlyArray<{ readonly name: string; readonly args: unknown }>
     readonly toolInvalid?: boolean
     readonly error?: string
@@ -39,12 +46,6 @@ export interface WireCase {
     readonly retryable?: boolean
   }
 }
-
-/** The rows of the core part, by number. */
-export const core: ReadonlySet<number> = new Set([
-  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 56, 65, 66, 67, 68, 69, 71, 72, 73,
-  74, 75, 76, 77, 78, 79, 86, 93, 94, 97, 98, 99
-])
 
 export const cases = (protocol: WireCase["protocol"]): ReadonlyArray<WireCase> =>
   readFileSync(new URL("./wire-cases.jsonl", import.meta.url), "utf8")
@@ -169,10 +170,19 @@ const check = (row: WireCase, outcome: Outcome): void => {
       [expect.signature]
     )
   }
+  if (expect.redacted !== undefined) {
+    assert.deepStrictEqual(
+      only(outcome.events, "Reasoning").flatMap(({ redacted }) => redacted ?? []),
+      [expect.redacted]
+    )
+  }
   if (expect.usage !== undefined) {
     assert.strictEqual(outcome.usage?.inputTokens, expect.usage.in)
     assert.strictEqual(outcome.usage?.outputTokens, expect.usage.out)
     assert.strictEqual(outcome.usage?.cachedInputTokens, expect.usage.cached)
+    if (expect.usage.reasoning !== undefined) {
+      assert.strictEqual(outcome.usage?.reasoningTokens, expect.usage.reasoning)
+    }
   }
   if (expect.tools !== undefined) {
     assert.deepStrictEqual(
