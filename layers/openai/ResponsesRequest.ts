@@ -4,7 +4,7 @@ import type { Responses } from "openai/resources/responses/responses"
 import { Prompt, Tool } from "../../services/Ai.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as Fields from "../../src/wire/Fields.ts"
-import * as Image from "../../src/wire/Image.ts"
+import * as File from "../../src/wire/File.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
 
 type Body = Responses.ResponseCreateParamsStreaming
@@ -129,12 +129,38 @@ const userContent = (
       content.push({ type: "input_text", text: part.text })
       continue
     }
-    const image = Image.fromFile(part)
-    if (image === undefined) return Result.fail(`files of type ${part.mediaType} cannot be sent, only images`)
-    const url = image._tag === "Url" ? image.url : `data:${image.mediaType};base64,${image.data}`
-    content.push({ type: "input_image", image_url: url, detail: "auto" })
+    const file = filePart(part)
+    if (Result.isFailure(file)) return Result.fail(file.failure)
+    content.push(file.success)
   }
   return Result.succeed(content)
+}
+
+// Images and PDF go by address or data URL; audio has no form in this protocol.
+const filePart = (part: Prompt.FilePart): Result.Result<Responses.ResponseInputContent, string> => {
+  const file = File.of(part)
+  const type = File.kindOf(file)
+  const data = file._tag === "Url" ? file.url : File.toDataUrl(file)
+  if (type.startsWith("image/")) {
+    const detail = Fields.text(Fields.object(part.options["openai"])?.["imageDetail"])
+    const known = detail === "low" || detail === "high" ? detail : "auto"
+    return Result.succeed({ type: "input_image", image_url: data, detail: known })
+  }
+  if (type === "application/pdf") {
+    return Result.succeed(
+      file._tag === "Url"
+        ? { type: "input_file", file_url: data }
+        : { type: "input_file", filename: part.fileName ?? "document.pdf", file_data: data }
+    )
+  }
+  if (!type.startsWith("text/")) return Result.fail(`files of type ${type} cannot be sent, only images, PDF and text`)
+  if (file._tag === "Url") {
+    return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
+  }
+  const text = File.textOf(file)
+  return text === undefined
+    ? Result.fail(`a file of type ${type} cannot be sent, for it is no UTF-8 text`)
+    : Result.succeed({ type: "input_text", text })
 }
 
 const assistantItem = (part: Prompt.AssistantMessagePart): Result.Result<Item | undefined, string> => {
