@@ -129,32 +129,31 @@ const userContent = (
       content.push({ type: "input_text", text: part.text })
       continue
     }
-    const file = fileContent(part)
+    const file = filePart(part)
     if (Result.isFailure(file)) return Result.fail(file.failure)
     content.push(file.success)
   }
   return Result.succeed(content)
 }
 
-// Images and PDF go by address or data URL, text as text.
-const fileContent = (part: Prompt.FilePart): Result.Result<Responses.ResponseInputContent, string> => {
+// Images and PDF go by address or data URL; audio has no form in this protocol.
+const filePart = (part: Prompt.FilePart): Result.Result<Responses.ResponseInputContent, string> => {
   const file = File.of(part)
   const type = File.kindOf(file)
+  const data = file._tag === "Url" ? file.url : File.toDataUrl(file)
   if (type.startsWith("image/")) {
-    const url = file._tag === "Url" ? file.url : File.toDataUrl(file)
-    return Result.succeed({ type: "input_image", image_url: url, detail: "auto" })
+    const detail = Fields.text(Fields.object(part.options["openai"])?.["imageDetail"])
+    const known = detail === "low" || detail === "high" ? detail : "auto"
+    return Result.succeed({ type: "input_image", image_url: data, detail: known })
   }
   if (type === "application/pdf") {
-    if (file._tag === "Url") return Result.succeed({ type: "input_file", file_url: file.url })
-    return Result.succeed({
-      type: "input_file",
-      filename: part.fileName ?? "document.pdf",
-      file_data: File.toDataUrl(file)
-    })
+    return Result.succeed(
+      file._tag === "Url"
+        ? { type: "input_file", file_url: data }
+        : { type: "input_file", filename: part.fileName ?? "document.pdf", file_data: data }
+    )
   }
-  if (!type.startsWith("text/")) {
-    return Result.fail(`files of type ${type} cannot be sent, only images, PDF and text`)
-  }
+  if (!type.startsWith("text/")) return Result.fail(`files of type ${type} cannot be sent, only images, PDF and text`)
   if (file._tag === "Url") {
     return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
   }

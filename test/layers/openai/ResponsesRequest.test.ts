@@ -104,6 +104,38 @@ describe("Responses requests", () => {
     })
   )
 
+  it.live("wire 85: PDF by data URL or address, text as text, from whichever form they came in", () =>
+    Effect.gen(function* () {
+      const file = (mediaType: string, data: string | Uint8Array) => ({ type: "file", mediaType, data }) as const
+      const body = yield* input([
+        {
+          role: "user",
+          content: [
+            { ...file("application/pdf", "JVBERg=="), fileName: "a.pdf" },
+            file("application/pdf", "https://example.com/b.pdf"),
+            file("text/plain", "data:text/plain,gr%C3%BC%C3%9Fe"),
+            { ...file("image/png", "data:image/png;base64,iVBORw=="), options: { openai: { imageDetail: "low" } } }
+          ]
+        }
+      ])
+      assert.deepStrictEqual(body.input[0].content, [
+        { type: "input_file", filename: "a.pdf", file_data: "data:application/pdf;base64,JVBERg==" },
+        { type: "input_file", file_url: "https://example.com/b.pdf" },
+        { type: "input_text", text: "grüße" },
+        { type: "input_image", image_url: "data:image/png;base64,iVBORw==", detail: "low" }
+      ])
+      for (const [type, data, said] of [
+        ["audio/wav", pixel, "audio/wav"],
+        ["text/plain", pixel, "no UTF-8 text"],
+        ["text/plain", "https://example.com/a.txt", "attach its bytes"]
+      ] as const) {
+        const refused = yield* sent({ prompt: Prompt.make([{ role: "user", content: [file(type, data)] }]) })
+        assert.isUndefined(refused.body)
+        assert.include(refused.outcome.error?.message, said)
+      }
+    })
+  )
+
   it.live("a turn with its thoughts, tool calls and their results, in their order", () =>
     Effect.gen(function* () {
       const body = yield* input([
