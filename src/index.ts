@@ -9,6 +9,12 @@ export * as Budget from "./request/Budget.ts"
 /** Texts, images, audio and documents that go with a request. @category modules */
 export * as Attachment from "./prompt/Attachment.ts"
 
+/** Functions whose body is the model. @category modules */
+export * as AutoFunction from "./agent/AutoFunction.ts"
+
+/** Many agents at once: map, broadcast, scatter, race, spawn. @category modules */
+export * as Concurrent from "./agent/Concurrent.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 
@@ -24,11 +30,14 @@ export * as Deltas from "./request/Deltas.ts"
 /** For programs without Effect: Promises and async iterables. @category modules */
 export * as Effigent from "./Effigent.ts"
 
-/** The same for the field formats: Markdown headings, tags, YAML. @category modules */
-export * as FieldScanner from "./parse/FieldScanner.ts"
-
 /** Filters of knowledge: which passages count. @category modules */
 export * as Filter from "./knowledge/Filter.ts"
+
+/** Checks of what is sent to a model and of what comes back. @category modules */
+export * as Guard from "./guard/Guard.ts"
+
+/** The same for the field formats: Markdown headings, tags, YAML. @category modules */
+export * as FieldScanner from "./parse/FieldScanner.ts"
 
 /** The incremental, tolerant JSON parser by itself. @category modules */
 export * as JsonScanner from "./parse/JsonScanner.ts"
@@ -56,18 +65,23 @@ export * as Validation from "./request/Validation.ts"
 
 export type { AgentError } from "./agent/Agent.ts"
 export { SessionTurnError } from "./agent/SessionHistory.ts"
+export { GuardBlocked } from "./guard/GuardBlocked.ts"
 export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
 export type { Finding } from "./output/Finding.ts"
 export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
 export { PromptError } from "./prompt/PromptError.ts"
+export type { Hooks, Restart } from "./request/Hooks.ts"
 export type {
   Attempt,
   Delta,
   FullResponse,
+  HandledKey,
+  KeyHandlers,
+  KeyValue,
   ModelResponse,
   ResponseEvent,
   ResponseEventKind,
   ResponseMeta,
   Thought
 } from "./request/ModelResponse.ts"
-export { OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"
+export { KeyMissing, OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"

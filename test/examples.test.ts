@@ -32,6 +32,18 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
   ],
   "08-formats.ts": ["### stars JSON", "<field name=", "body: |-", "auto (took hybrid)", "in every format: true"],
   "09-prompt-file.ts": ["urgency: 'high'", "typed: high", "round trip: true", "broken.yaml:4: output > n > $type"],
+  "10-concurrent-agents.ts": [
+    "letter 3: { title: ",
+    "asks for 1;",
+    "the model was first",
+    "keys in order: title, urgent"
+  ],
+  "11-guards.ts": [
+    "sends: My card ******************* was charged twice. ****************\n",
+    "answer: Refunded to ***************************. Questions: ******************\n",
+    "blocked by prompt injection: ignore, reveal",
+    "blocked by moderation: harassment"
+  ],
   "12-session.ts": [
     "And some water. -> I see 3 messages.",
     "Thank you! -> I see 5 messages.",
@@ -53,7 +65,7 @@ describe("examples", () => {
   const files = readdirSync(`${root}examples`).filter((file) => file.endsWith(".ts"))
 
   it("all have an expectation here", () => {
-    assert.deepStrictEqual(files.toSorted(), Object.keys(said))
+    assert.deepStrictEqual(files.toSorted(), Object.keys(said).toSorted())
   })
 
   for (const file of files) {
