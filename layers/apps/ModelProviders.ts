@@ -16,8 +16,26 @@ import type * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
 import type { ModelProvider } from "../../services/ModelProvider.ts"
 import * as ModelPool from "../pool/ModelPool.ts"
+
+/**
+ * The SDK of the chosen provider is not installed: it is an optional peer dependency.
+ *
+ * @category errors
+ */
+export class SdkMissing extends Schema.TaggedError<SdkMissing>()("SdkMissing", {
+  /** The npm package. */
+  package: Schema.String
+}) {
+  override get message(): string {
+    return `The package ${this.package} is needed for this provider and not installed. Run: npm install ${this.package}`
+  }
+}
+
+const load = <Module>(name: string, module: () => Promise<Module>) =>
+  Effect.tryPromise({ try: module, catch: () => new SdkMissing({ package: name }) })
 
 /**
  * A model that was picked.
@@ -28,7 +46,7 @@ export interface Choice {
   /** One line for people: which model, and why. */
   readonly description: string
   /** The model. */
-  readonly layer: Layer.Layer<ModelProvider, Config.ConfigError>
+  readonly layer: Layer.Layer<ModelProvider, SdkMissing>
 }
 
 /** The table above, for people at a terminal. @category constants */
@@ -75,7 +93,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
         description: `Model: ${model} at ${where}`,
         layer: Layer.unwrap(
           Effect.map(
-            Effect.promise(() => import("../openai/OpenAICompatible.ts")),
+            load("openai", () => import("../openai/OpenAICompatible.ts")),
             (OpenAICompatible) => OpenAICompatible.layer({ model, ...redacted(env.openaiKey), ...url(env.openaiUrl) })
           )
         )
@@ -87,7 +105,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
         description: `Model: ${model} at ${Option.match(env.anthropicUrl, { onNone: () => "the Anthropic API", onSome: withoutCredentials })}`,
         layer: Layer.unwrap(
           Effect.map(
-            Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
+            load("@anthropic-ai/sdk", () => import("../anthropic/AnthropicCompatible.ts")),
             (AnthropicCompatible) =>
               AnthropicCompatible.layer({ model, ...redacted(env.anthropicKey), ...url(env.anthropicUrl) })
           )
@@ -114,7 +132,7 @@ export const choose = (options: { readonly tokensPerSecond?: number | undefined 
  *
  * @category layers
  */
-export const fromEnv: Layer.Layer<ModelProvider, Config.ConfigError> = Layer.unwrap(
+export const fromEnv: Layer.Layer<ModelProvider, Config.ConfigError | SdkMissing> = Layer.unwrap(
   Effect.map(choose(), (choice) => choice.layer)
 )
 
@@ -128,14 +146,14 @@ export const vendors = {
   openai: (endpoint) =>
     Layer.unwrap(
       Effect.map(
-        Effect.promise(() => import("../openai/OpenAICompatible.ts")),
+        load("openai", () => import("../openai/OpenAICompatible.ts")),
         (OpenAICompatible) => OpenAICompatible.layer(endpoint)
       )
     ),
   anthropic: (endpoint) =>
     Layer.unwrap(
       Effect.map(
-        Effect.promise(() => import("../anthropic/AnthropicCompatible.ts")),
+        load("@anthropic-ai/sdk", () => import("../anthropic/AnthropicCompatible.ts")),
         (AnthropicCompatible) => AnthropicCompatible.layer(endpoint)
       )
     ),
@@ -146,7 +164,7 @@ export const vendors = {
         (OfflineModel) => OfflineModel.layer
       )
     )
-} satisfies ModelPool.Vendors<never, never>
+} satisfies ModelPool.Vendors<SdkMissing, never>
 
 /**
  * A pool of models as a JSON, YAML or TOML file describes it, with the vendors `openai`, `anthropic` and `offline`. In
@@ -167,5 +185,5 @@ export const vendors = {
  *
  * @category layers
  */
-export const fromFile = (path: string): Layer.Layer<ModelProvider, ModelPool.PoolConfigError, FileSystem.FileSystem> =>
+export const fromFile = (path: string): Layer.Layer<ModelProvider, ModelPool.PoolConfigError | SdkMissing, FileSystem.FileSystem> =>
   ModelPool.fromFile(path, vendors)
