@@ -9,6 +9,12 @@ export * as Budget from "./request/Budget.ts"
 /** Texts, images, audio and documents that go with a request. @category modules */
 export * as Attachment from "./prompt/Attachment.ts"
 
+/** Functions whose body is the model. @category modules */
+export * as AutoFunction from "./agent/AutoFunction.ts"
+
+/** Many agents at once: map, broadcast, scatter, race, spawn. @category modules */
+export * as Concurrent from "./agent/Concurrent.ts"
+
 /** Compiled output contracts: what a Schema asks of an answer, and the judgement of one. @category modules */
 export * as Contract from "./output/Contract.ts"
 

@@ -150,6 +150,9 @@ const reveal = <A, E, R, I>(self: Agent<A, E, R, I>) => self as Impl<A, E, R, I>
 // What `make` takes with types of its own, or not at all.
 type Typed = "output" | "ensureKeys" | "onExhausted" | "validators"
 
+/** Whether a value is an agent. @category guards */
+export const isAgent = (value: unknown): value is Agent<unknown, unknown, unknown> => value instanceof Impl
+
 /** What an output source makes of an agent. @category models */
 export type Of<S extends Output.Source, X extends "fail" | "return" = "fail"> = Agent<
   X extends "return" ? Output.Partial<Output.TypeOf<S>> : Output.TypeOf<S>,
