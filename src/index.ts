@@ -70,10 +70,13 @@ export type {
   Attempt,
   Delta,
   FullResponse,
+  HandledKey,
+  KeyHandlers,
+  KeyValue,
   ModelResponse,
   ResponseEvent,
   ResponseEventKind,
   ResponseMeta,
   Thought
 } from "./request/ModelResponse.ts"
-export { OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"
+export { KeyMissing, OriginalNotKept, ResponseAborted } from "./request/ResponseError.ts"

@@ -102,6 +102,20 @@ type At0<P extends string, A, D extends ReadonlyArray<1>> = P | Walk<Given<A>, P
  */
 export type Paths<A> = Walk<Given<A>, "", []>
 
+type Indexed<P extends string> = P extends `${infer H}[*]${infer T}`
+  ? `${H}[${"*" | number}]${Indexed<T>}`
+  : P extends "*" | `${string}.*`
+    ? P | (P extends `${infer H}.*` ? `${H}.${string}` : string)
+    : P
+
+/**
+ * The paths of a value of type `A`, with wildcards or with the index or key of one place: `items[*].name` and
+ * `items[0].name`.
+ *
+ * @category type-level
+ */
+export type KeyPaths<A> = Indexed<Paths<A>>
+
 type Trim<P extends string> = P extends `.${infer R}` ? R : P
 
 type Item<A, I extends string> =

@@ -15,7 +15,7 @@ import type { FormatFallback } from "../output/Contract.ts"
 import type { Finding } from "../output/Finding.ts"
 import type * as Output from "../output/Output.ts"
 import type { InstantEvent, Status } from "../parse/InstantEvent.ts"
-import type { OriginalNotKept } from "./ResponseError.ts"
+import type { KeyMissing, OriginalNotKept } from "./ResponseError.ts"
 
 /**
  * A piece of text, or the news that all pieces so far are void because another attempt begins. Two attempts are never
@@ -136,6 +136,54 @@ export type ResponseEvent =
 export type ResponseEventKind = ResponseEvent["_tag"]
 
 /**
+ * A finished value at a path that was waited for.
+ *
+ * @category models
+ */
+export type KeyValue<A, P extends string> = P extends string
+  ? {
+      /** The path as it was given, wildcards included. */
+      readonly key: P
+      /** Where the value stands, in dot style. */
+      readonly path: string
+      /** The value, decoded. */
+      readonly value: Output.At<A, P>
+    }
+  : never
+
+/**
+ * What to do with the value at each path, as soon as it is finished.
+ *
+ * @category models
+ */
+export type KeyHandlers<A, I> = {
+  readonly [P in Output.KeyPaths<I>]?: (
+    value: Output.At<A, P>,
+    path: string
+  ) => Effect.Effect<unknown, unknown, unknown>
+}
+
+/**
+ * One value that a handler was given, and what it made of it.
+ *
+ * @category models
+ */
+export interface HandledKey<H> {
+  /** The path under which the handler stands. */
+  readonly key: keyof H
+  /** Where the value stands, in dot style. */
+  readonly path: string
+  /** The value, decoded. */
+  readonly value: unknown
+  /** What the handler gave. */
+  readonly result: Effect.Success<EffectOf<H>>
+}
+
+type EffectOf<H> = {
+  [K in keyof H]: H[K] extends (...args: never) => infer F ? F : never
+}[keyof H]
+
+/**
  * One response. `A` is the type of the data, `E` how it can fail, `I` the encoded value, whose paths `field` and `each`
  * take.
  *
@@ -170,6 +218,34 @@ export interface ModelResponse<A, E, I = unknown> {
     path: P,
     options?: { readonly includeRepaired?: boolean | undefined }
   ) => Stream.Stream<Output.At<A, P>, E>
+  /**
+   * The first finished value at a path, decoded, while the model still writes. A wildcard stands for any place. Fails with
+   * `KeyMissing` where the answer ends without one. As with `each`, what an attempt gave stays given: `data` tells
+   * whether the attempt was accepted.
+   */
+  readonly awaitKey: <const P extends Output.KeyPaths<I>>(path: P) => Effect.Effect<Output.At<A, P>, E | KeyMissing>
+  /**
+   * The finished values at several paths, in the order in which they are finished. Ends when every path has been given;
+   * with a wildcard, which may stand for any number of places, when the answer ends. Fails with `KeyMissing` where the
+   * answer ends without a path that has no wildcard.
+   */
+  readonly awaitKeys: <const P extends Output.KeyPaths<I>>(
+    paths: ReadonlyArray<P>
+  ) => Stream.Stream<KeyValue<A, P>, E | KeyMissing>
+  /**
+   * Runs a handler for each value of `awaitKeys` as soon as it is finished, while the model still writes, and gives what
+   * they gave in the order in which the values were finished. A failing handler interrupts the others and fails the
+   * whole.
+   */
+  readonly onKeys: <const H extends KeyHandlers<A, I>>(
+    // A path that the Schema lacks does not compile.
+    handlers: H & { readonly [K in Exclude<keyof H, Output.KeyPaths<I>>]: never },
+    options?: { readonly concurrency?: number | "unbounded" | undefined }
+  ) => Effect.Effect<
+    ReadonlyArray<HandledKey<H>>,
+    E | KeyMissing | Effect.Error<EffectOf<H>>,
+    Effect.Services<EffectOf<H>>
+  >
   /** The growing value, one snapshot for each batch of tokens. */
   readonly partial: Stream.Stream<Output.DeepPartial<I>, E>
   /** Events of the named kinds, or `"all"`. */

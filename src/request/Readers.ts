@@ -190,12 +190,13 @@ export interface FinishedItem {
   readonly value: unknown
 }
 
-/** The finished values at a wildcard path, each given once unless a restart changed it. @category readers */
-export const each = (plan: ScanPlan, path: string, includeRepaired: boolean): Reader<FinishedItem> => {
+/** The finished values at some paths, each given once unless a restart changed it. @category readers */
+export const each = (plan: ScanPlan, paths: ReadonlyArray<string>, includeRepaired: boolean): Reader<FinishedItem> => {
   const out = new Outbox<FinishedItem>()
   const given = new Map<string, unknown>()
-  const isWanted = atIndexes(path)
-  const scan = scanning({ ...plan, only: [path] }, (events) => {
+  const wanted = paths.map(atIndexes)
+  const isWanted = (event: Field) => wanted.some((at) => at(event))
+  const scan = scanning({ ...plan, only: paths }, (events) => {
     for (const event of events) {
       if (event._tag === "Reset" || !event.isComplete || !isWanted(event)) continue
       if (event.source === "repaired" && !includeRepaired) continue

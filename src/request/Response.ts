@@ -8,6 +8,7 @@ import * as Contract from "../output/Contract.ts"
 import type * as Output from "../output/Output.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
 import type { PathStyle } from "../parse/Path.ts"
+import * as KeyWaiter from "./KeyWaiter.ts"
 import type { FullResponse, ModelResponse, ResponseEvent, ResponseEventKind } from "./ModelResponse.ts"
 import * as Readers from "./Readers.ts"
 import { OriginalNotKept, type ResponseAborted } from "./ResponseError.ts"
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function* <A, E, R, I>(
     ) => {
       const items = Stream.unwrap(
         Effect.map(at(path), (item) =>
-          follow(() => Readers.each(scan, path, eachOptions?.includeRepaired === true)).pipe(
+          follow(() => Readers.each(scan, [path], eachOptions?.includeRepaired === true)).pipe(
             Stream.mapEffect(({ value }) => Contract.judge(item, { found: true, value, repaired: new Set() })),
             Stream.filterMap((verdict) =>
               verdict._tag === "Accepted" ? Result.succeed(verdict.value) : Result.failVoid
@@ -91,6 +92,7 @@ export const make = Effect.fnUntraced(function* <A, E, R, I>(
       // `Contract.at` decodes by the Schema that stands at the path, which is what `Output.At` says of it.
       return items as Stream.Stream<Output.At<A, P>, Failure>
     },
+    ...KeyWaiter.make<A, I, Failure, R>({ follow, scan, at, context }),
     events: <const K extends ResponseEventKind>(kinds: "all" | ReadonlyArray<K>) => {
       const wanted = (kind: ResponseEventKind) => kinds === "all" || kinds.some((one) => one === kind)
       // The reader lets only the wanted kinds pass.

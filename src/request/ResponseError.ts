@@ -27,3 +27,18 @@ export class OriginalNotKept extends Schema.TaggedError<OriginalNotKept>()("Orig
     return "The provider's frames are not kept. Set `keepOriginal: true` on the agent to read `original`."
   }
 }
+
+/**
+ * The answer is complete and holds no finished value at a path that was waited for.
+ *
+ * @category errors
+ */
+export class KeyMissing extends Schema.TaggedError<KeyMissing>()("KeyMissing", {
+  /** The paths that were waited for in vain. */
+  paths: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    const paths = this.paths.map((path) => JSON.stringify(path)).join(", ")
+    return `The answer is complete and holds no value at ${paths}. Mark it with \`Output.ensure\`, or wait for what is always there.`
+  }
+}

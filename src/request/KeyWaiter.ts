@@ -1,0 +1,137 @@
+/**
+ * Waits for single values of an answer while the model still writes: `awaitKey`, `awaitKeys` and `onKeys` of a response.
+ * One scan serves all paths that are waited for, so that values come in the order in which they were finished.
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import * as Contract from "../output/Contract.ts"
+import type { OutputPathError } from "../output/OutputError.ts"
+import * as Path from "../parse/Path.ts"
+import type { KeyHandlers, KeyValue, ModelResponse } from "./ModelResponse.ts"
+import * as Readers from "./Readers.ts"
+import { KeyMissing, type ResponseAborted } from "./ResponseError.ts"
+import type { Run } from "./Run.ts"
+
+/**
+ * What waiting needs of a response.
+ *
+ * @category models
+ */
+export interface Source<E, R> {
+  readonly follow: Run<unknown, E>["follow"]
+  readonly scan: Readers.ScanPlan
+  /** The contract of what stands at a path. */
+  readonly at: (path: string) => Effect.Effect<Contract.Contract<unknown, R>, OutputPathError>
+  readonly context: Context.Context<R>
+}
+
+type Failure = OutputPathError | ResponseAborted
+
+// A path that is waited for.
+interface Key<R> {
+  readonly path: string
+  readonly segments: ReadonlyArray<Path.Segment>
+  readonly isWildcard: boolean
+  readonly contract: Contract.Contract<unknown, R>
+}
+
+const segmentsOf = (path: string): ReadonlyArray<Path.Segment> => Result.getOrElse(Path.parse(path), () => [])
+
+const matches = (key: ReadonlyArray<Path.Segment>, place: ReadonlyArray<Path.Segment>): boolean =>
+  key.length === place.length &&
+  key.every((segment, i) =>
+    typeof segment === "object"
+      ? typeof place[i] === (segment._tag === "AnyItem" ? "number" : "string")
+      : segment === place[i]
+  )
+
+interface Found {
+  readonly key: string
+  readonly path: string
+  readonly value: unknown
+}
+
+/**
+ * The members of a response that wait for keys.
+ *
+ * @category constructors
+ */
+export const make = <A, I, E, R>(
+  source: Source<E, R>
+): Pick<ModelResponse<A, E | Failure, I>, "awaitKey" | "awaitKeys" | "onKeys"> => {
+  const keyOf = (path: string): Effect.Effect<Key<R>, OutputPathError> =>
+    // `at` fails on a text that is no path.
+    Effect.map(source.at(path), (contract) => {
+      const segments = segmentsOf(path)
+      return { path, segments, isWildcard: segments.some((segment) => typeof segment === "object"), contract }
+    })
+
+  const judge = (key: Key<R>, { path, value }: Readers.FinishedItem): Effect.Effect<ReadonlyArray<Found>, never, R> =>
+    Effect.map(Contract.judge(key.contract, { found: true, value, repaired: new Set() }), (verdict) =>
+      verdict._tag === "Accepted" ? [{ key: key.path, path, value: verdict.value }] : []
+    )
+
+  const wait = (paths: ReadonlyArray<string>): Stream.Stream<Found, E | Failure | KeyMissing> =>
+    Stream.unwrap(
+      Effect.map(Effect.forEach(new Set(paths), keyOf), (keys) => {
+        const pending = new Set(keys.flatMap(({ isWildcard, path }) => (isWildcard ? [] : [path])))
+        const isOpen = keys.some(({ isWildcard }) => isWildcard)
+        if (keys.length === 0) return Stream.empty
+        const found = source
+          .follow(() => Readers.each({ ...source.scan, pathStyle: "dot" }, paths, false))
+          .pipe(
+            Stream.mapEffect((item) => {
+              const place = segmentsOf(item.path)
+              const meant = keys.filter(({ segments }) => matches(segments, place))
+              return Effect.map(
+                Effect.forEach(meant, (key) => judge(key, item)),
+                (all) => all.flat()
+              )
+            }),
+            Stream.flattenIterable,
+            Stream.tap(({ key }) => Effect.sync(() => pending.delete(key))),
+            Stream.takeUntil(() => !isOpen && pending.size === 0)
+          )
+        const missing = Stream.suspend(() =>
+          pending.size === 0 ? Stream.empty : Stream.fail(new KeyMissing({ paths: [...pending] }))
+        )
+        return Stream.provideContext(Stream.concat(found, missing), source.context)
+      })
+    )
+
+  return {
+    awaitKey: (path) =>
+      Effect.flatMap(Stream.runHead(wait([path])), (head) =>
+        head._tag === "Some"
+          ? // `Contract.at` decodes by the Schema that stands at the path, which is what `Output.At` says of it.
+            Effect.succeed(head.value.value as never)
+          : Effect.fail(new KeyMissing({ paths: [path] }))
+      ),
+    // As above.
+    awaitKeys: <const P extends string>(paths: ReadonlyArray<P>) =>
+      wait(paths) as Stream.Stream<KeyValue<A, P>, E | Failure | KeyMissing>,
+    onKeys: <const H extends KeyHandlers<A, I>>(
+      handlers: H,
+      options?: { readonly concurrency?: number | "unbounded" | undefined }
+    ) => {
+      const byPath = new Map(Object.entries<Handler>(handlers as { readonly [path: string]: Handler }))
+      const handled = wait([...byPath.keys()]).pipe(
+        Stream.mapEffect(
+          (found) =>
+            Effect.map(
+              Effect.suspend(() => byPath.get(found.key)?.(found.value, found.path) ?? Effect.void),
+              (result) => ({ ...found, result })
+            ),
+          { concurrency: options?.concurrency ?? "unbounded" }
+        ),
+        Stream.runCollect
+      )
+      // `KeyHandlers` types each handler by the path that it stands under.
+      return handled as never
+    }
+  }
+}
+
+type Handler = (value: unknown, path: string) => Effect.Effect<unknown, unknown, unknown>
