@@ -32,6 +32,8 @@ export * as Effigent from "./Effigent.ts"
 
 /** Filters of knowledge: which passages count. @category modules */
 export * as Filter from "./knowledge/Filter.ts"
+/** Checks of what is sent to a model and of what comes back. @category modules */
+export * as Guard from "./guard/Guard.ts"
 
 /** The same for the field formats: Markdown headings, tags, YAML. @category modules */
 export * as FieldScanner from "./parse/FieldScanner.ts"
@@ -62,10 +64,12 @@ export * as Validation from "./request/Validation.ts"
 
 export type { AgentError } from "./agent/Agent.ts"
 export { SessionTurnError } from "./agent/SessionHistory.ts"
+export { GuardBlocked } from "./guard/GuardBlocked.ts"
 export { OutputError, OutputPathError, OutputSourceError } from "./output/OutputError.ts"
 export type { Finding } from "./output/Finding.ts"
 export type { Field, FieldSource, InstantEvent, Reset, Status, ToolCall } from "./parse/InstantEvent.ts"
 export { PromptError } from "./prompt/PromptError.ts"
+export type { Hooks, Restart } from "./request/Hooks.ts"
 export type {
   Attempt,
   Delta,

@@ -14,6 +14,8 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Prompt, Tool } from "../../services/Ai.ts"
 import { type ModelOptions, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
+import type { GuardBlocked } from "../guard/GuardBlocked.ts"
+import type { Guard } from "../guard/Verdict.ts"
 import * as Contract from "../output/Contract.ts"
 import * as Output from "../output/Output.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
@@ -25,6 +27,8 @@ import * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
 import * as Attempts from "../request/Attempts.ts"
 import * as Budget from "../request/Budget.ts"
+import * as Guarding from "../request/Guarding.ts"
+import * as Hooks from "../request/Hooks.ts"
 import type { FullResponse, ModelResponse } from "../request/ModelResponse.ts"
 import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
@@ -122,21 +126,32 @@ export interface Around<out E = never, out R = never> {
 
 const nothingAround: Around = (config, work) => work(config)
 
+// What checks and watches an agent's requests. GuardBlocked is in `E` where there are guards.
+interface Checks<out E, out R> {
+  readonly guards: ReadonlyArray<{ readonly stage: "input" | "output"; readonly guard: Guard<E, R> }>
+  readonly hooks: ReadonlyArray<Hooks.Hooks<E, R>>
+}
+
+const noChecks: Checks<never, never> = { guards: [], hooks: [] }
+
 // The agent's own representation: `provider` is where its model comes from. The type parameters are phantoms.
 class Impl<A, E, R, I> implements Agent<A, E, R, I> {
   declare readonly [TypeId]: () => readonly [A, E, R, I]
   readonly config: Config
   readonly provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>
   readonly around: Around<E, R>
+  readonly checks: Checks<E, R>
 
   constructor(
     config: Config,
     provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>,
-    around: Around<E, R> = nothingAround
+    around: Around<E, R> = nothingAround,
+    checks: Checks<E, R> = noChecks
   ) {
     this.config = config
     this.provider = provider
     this.around = around
+    this.checks = checks
   }
 
   pipe() {
@@ -212,7 +227,7 @@ export const fromPromptFile = (file: PromptFile.PromptFile): Agent<unknown, neve
 type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
 
 const update = <A, E, R, I>(self: Agent<A, E, R, I>, change: Config): Agent<A, E, R, I> =>
-  new Impl({ ...self.config, ...change }, reveal(self).provider, reveal(self).around)
+  new Impl({ ...self.config, ...change }, reveal(self).provider, reveal(self).around, reveal(self).checks)
 
 const slotsOf = (config: Config): Slots.Slots => ({
   system: config.system,
@@ -352,7 +367,8 @@ export const output: {
   return new Impl<Output.TypeOf<S>, E, R | Output.ServicesOf<S>, Output.EncodedOf<S>>(
     { ...rest, output: source },
     reveal(self).provider,
-    reveal(self).around
+    reveal(self).around,
+    reveal(self).checks
   )
 })
 
@@ -376,7 +392,7 @@ export const ensureKeys: {
  * @category combinators
  */
 export const returnPartial = <A, E, R, I>(self: Agent<A, E, R, I>): Agent<Output.Partial<A>, E, R, I> =>
-  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around)
+  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around, reveal(self).checks)
 
 /**
  * Adds a validator: a function from the decoded value to an Effect of a `Validation.Verdict`. What it needs and how it
@@ -394,7 +410,8 @@ export const validate: {
   ): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, validator: Validation.Validator<A, E2, R2>) => {
   const validators = [...(self.config.validators ?? []), validator]
-  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, reveal(self).provider, reveal(self).around)
+  const { around, checks, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, provider, around, checks)
 })
 
 /**
@@ -418,7 +435,9 @@ export const provideModel: {
       self.config,
       Effect.map(Layer.build(layer), (context) => Context.get(context, ModelProvider)),
       // `respond` gives the agent's model to what lies around its work.
-      reveal(self).around as Around<E, Exclude<R, ModelProvider>>
+      reveal(self).around as Around<E, Exclude<R, ModelProvider>>,
+      // And to what checks it.
+      reveal(self).checks as Checks<E, Exclude<R, ModelProvider>>
     )
 )
 
@@ -445,10 +464,53 @@ export const around: {
   <E2, R2>(outer: Around<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>) => {
-  const { around: inner, provider } = reveal(self)
-  return new Impl<A, E | E2, R | R2, I>(self.config, provider, (config, work) =>
-    outer(config, (changed) => inner(changed, work))
-  )
+  const { around: inner, checks, provider } = reveal(self)
+  const both: Around<E | E2, R | R2> = (config, work) => outer(config, (changed) => inner(changed, work))
+  return new Impl<A, E | E2, R | R2, I>(self.config, provider, both, checks)
+})
+
+const guarded =
+  (stage: "input" | "output") =>
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, guard: Guard<E2, R2>): Agent<A, E | E2 | GuardBlocked, R | R2, I> => {
+    const { around, checks, config, provider } = reveal(self)
+    const guards = [...checks.guards, { stage, guard }]
+    return new Impl<A, E | E2 | GuardBlocked, R | R2, I>(config, provider, around, { ...checks, guards })
+  }
+
+/**
+ * Checks everything that is about to be sent, attempt by attempt and with all rewriting of the guards before it. What is
+ * blocked is not sent. How the guard fails and what it needs goes into the agent's type.
+ *
+ * @category guards
+ */
+export const guardInput: {
+  <E2, R2>(guard: Guard<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2 | GuardBlocked, R | R2, I>
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, guard: Guard<E2, R2>): Agent<A, E | E2 | GuardBlocked, R | R2, I>
+} = dual(2, guarded("input"))
+
+/**
+ * Checks everything that the model wrote (the answer, reasoning, refusals, tool calls) before any reader is given any of
+ * it: each attempt is held back until it has ended and passed, also for `instant`, `deltas` and all other streams.
+ *
+ * @category guards
+ */
+export const guardOutput: {
+  <E2, R2>(guard: Guard<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2 | GuardBlocked, R | R2, I>
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, guard: Guard<E2, R2>): Agent<A, E | E2 | GuardBlocked, R | R2, I>
+} = dual(2, guarded("output"))
+
+/**
+ * Adds hooks: Effects at the turns of a response's life. They change nothing, unless they fail; how they fail and what
+ * they need goes into the agent's type.
+ *
+ * @category combinators
+ */
+export const hooks: {
+  <E2, R2>(hooks: Hooks.Hooks<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
+  <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, hooks: Hooks.Hooks<E2, R2>): Agent<A, E | E2, R | R2, I>
+} = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, more: Hooks.Hooks<E2, R2>) => {
+  const { around, checks, config, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>(config, provider, around, { ...checks, hooks: [...checks.hooks, more] })
 })
 
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
@@ -550,7 +612,7 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
 ): Effect.fn.Return<ModelResponse<A, E | AgentError | ResponseAborted, I>, E | AgentError, R | Scope.Scope> {
   const config = self.config
   const contract = yield* Effect.fromResult(contractOf(self))
-  const { around, provider: open } = reveal(self)
+  const { around, checks, provider: open } = reveal(self)
   const provider = yield* open
   const native = nativeOf(config, contract, provider)
   const own = config.budget === undefined ? [] : [yield* budgetOf(config.budget)]
@@ -568,12 +630,21 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
     native
   })
   if (around === nothingAround) yield* Effect.fromResult(plan(config).request(firstAsk))
-  const response = Response.make<A, E | AgentError, R, I>(contract, config, (recorder) =>
-    Budget.limitTime(
-      around(config, (changed) => Attempts.run(plan(changed), recorder)),
-      budgets
-    ).pipe(Effect.provideService(Budget.Current, budgets))
-  )
+  const guards = {
+    input: checks.guards.flatMap(({ guard, stage }) => (stage === "input" ? [guard] : [])),
+    output: checks.guards.flatMap(({ guard, stage }) => (stage === "output" ? [guard] : [])),
+    agent: config.name
+  }
+  // Frames would show what an output guard has not seen.
+  const options = guards.output.length === 0 ? config : { ...config, keepOriginal: false }
+  const response = Response.make<A, E | AgentError, R, I>(contract, options, (recorder) => {
+    // Hooks stand behind the guards: they see what is sent.
+    const hooked = Hooks.make(provider, checks.hooks, recorder)
+    // What has guards has GuardBlocked in its E.
+    const source = Guarding.make(hooked.source, guards) as Attempts.Source<E, R>
+    const work = around(config, (changed) => Attempts.run({ ...plan(changed), provider: source }, recorder))
+    return Budget.limitTime(hooked.around(work), budgets).pipe(Effect.provideService(Budget.Current, budgets))
+  })
   // What the agent carries (validators, Schemas with services) is served by the model that it is bound to.
   return yield* Effect.provideService(response, ModelProvider, provider)
 })

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { Incomplete, ModelError, type ModelErrorReason, Refused } from "../../services/ModelError.ts"
-import type { ModelEvent, ModelProvider, ModelRequest, OutputFormat } from "../../services/ModelProvider.ts"
+import type { ModelEvent, ModelRequest, OutputFormat } from "../../services/ModelProvider.ts"
 import * as Contract from "../output/Contract.ts"
 import * as Correction from "../output/Correction.ts"
 import type { Finding } from "../output/Finding.ts"
@@ -38,12 +38,31 @@ export interface Ask {
 }
 
 /**
+ * Where answers come from: a model provider, with whatever stands around it.
+ *
+ * @category models
+ */
+export interface Source<out E = never, out R = never> {
+  /** The provider's name. */
+  readonly name: string
+  /** Runs one request, whose answer will be read as it says. */
+  readonly stream: (request: ModelRequest, reading: Reading) => Stream.Stream<ModelEvent, ModelError | E, R>
+}
+
+/**
+ * How an answer is read.
+ *
+ * @category models
+ */
+export type Reading = Pick<Contract.Contract<unknown>, "format" | "shape">
+
+/**
  * What a response has to do.
  *
  * @category models
  */
 export interface Plan<A, E, R> {
-  readonly provider: ModelProvider["Service"]
+  readonly provider: Source<E, R>
   readonly contract: Contract.Contract<A, R>
   /** What the value has to fulfil beyond the contract. */
   readonly validators: ReadonlyArray<Validation.Validator<A, E, R>>
@@ -101,7 +120,7 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
           : { from: plan.contract.format, to: format, reason: "the model wrote JSON" }
     }
     const judged = yield* Effect.tapError(judge(plan, scan, ended, retry), (error) =>
-      Effect.sync(() => recorder.fail(ended, `a validator failed: ${String(error)}`))
+      Effect.sync(() => recorder.fail(ended, `a validator failed: ${messageOf(error)}`))
     )
     if (judged._tag === "Accepted") return recorder.succeed(ended, judged.value, facts)
     const { findings, stop } = judged
@@ -176,7 +195,7 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
   plan: Plan<A, E, R>,
   recorder: Recorder<B>,
   ask: Ask
-): Effect.fn.Return<Attempt, PlanError> {
+): Effect.fn.Return<Attempt, PlanError | E, R> {
   const request = plan.request(ask)
   if (Result.isFailure(request)) {
     recorder.fail(undefined, request.failure.message)
@@ -189,9 +208,10 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
       const refused = replays ? Budget.countReplay(plan.budgets) : undefined
       return refused === undefined ? Effect.void : Effect.fail(refused)
     })
-  const sent = Stream.runForEachArray(plan.provider.stream(request.success), receive)
+  const source = plan.provider.stream(request.success, ask.contract ?? plan.contract)
+  const sent = Stream.runForEachArray(source, receive)
   yield* Budget.spend(sent, plan.budgets, () => recorder.spent()).pipe(
-    Effect.tapError((error) => Effect.sync(() => recorder.fail(recorder.current([]), error.message)))
+    Effect.tapError((error) => Effect.sync(() => recorder.fail(recorder.current([]), messageOf(error))))
   )
   const ended = recorder.current([])
   if (ended.finishReason === undefined) {
@@ -213,7 +233,10 @@ const modelError = <A, E, R>(plan: Plan<A, E, R>, request: ModelRequest, ended: 
   return new ModelError({ provider: plan.provider.name, ...(model === undefined ? {} : { model }), reason })
 }
 
-interface Reading {
+/** Why something failed, in its own words. @category errors */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+interface Scanned {
   readonly ended: Attempt
   readonly scan: Contract.Scan
   /** The format in which the value stood. */
@@ -221,12 +244,21 @@ interface Reading {
 }
 
 // What the contract judges: the value that stands in the text, and which parts of it were cut off.
-const read = <A, R>({ format, shape }: Contract.Contract<A, R>, ended: Attempt): Reading => {
-  const isCut = ended.finishReason === "length"
-  if (format === "text") return { ended, format, scan: { found: true, value: ended.text, repaired: new Set() } }
-  if (format === "json") return { ended, format, scan: scanJson(shape, ended.text, isCut) }
-  const scan = FieldScanner.parse(format, ended.text, { shape, cut: isCut, maxDepth })
-  return { ended, format: scan.format, scan: trusted(scan) }
+const read = (reading: Reading, ended: Attempt): Scanned => ({
+  ended,
+  ...scanText(reading, ended.text, ended.finishReason === "length")
+})
+
+/**
+ * The value that stands in a text, and the format in which it stood.
+ *
+ * @category reading
+ */
+export const scanText = ({ format, shape }: Reading, text: string, isCut: boolean): Omit<Scanned, "ended"> => {
+  if (format === "text") return { format, scan: { found: true, value: text, repaired: new Set() } }
+  if (format === "json") return { format, scan: scanJson(shape, text, isCut) }
+  const scan = FieldScanner.parse(format, text, { shape, cut: isCut, maxDepth })
+  return { format: scan.format, scan: trusted(scan) }
 }
 
 const scanJson = (shape: Shape, text: string, isCut: boolean): Contract.Scan => {
@@ -242,7 +274,7 @@ const trusted = (scan: JsonScanner.ScanResult): Contract.Scan => ({
 })
 
 // A repair is read by the contract of its places; the whole that it makes is what readers see and the contract judges.
-const repaired = <B>(repair: Repair.Repair, answered: Attempt, recorder: Recorder<B>): Reading => {
+const repaired = <B>(repair: Repair.Repair, answered: Attempt, recorder: Recorder<B>): Scanned => {
   const patch = scanJson(repair.contract.shape, recorder.hiddenText(), answered.finishReason === "length")
   const value = Repair.merge(repair, patch.found ? patch.value : undefined, patch.repaired)
   recorder.reveal(JSON.stringify(value))

@@ -51,7 +51,10 @@ export class Recorder<A> {
   /** The whole, once it is complete; set before the transcript says so. */
   full: FullResponse<A> | undefined
   private isOpen = false
-  private readonly ended: Array<Attempt> = []
+  /** The attempts that have ended, in order. */
+  readonly ended: Array<Attempt> = []
+  /** Why each attempt that another one followed did not stand, in order. */
+  readonly restarts: Array<string> = []
   private startedAt = 0
   private beganAt = 0
   private position: ReturnType<Transcript["position"]>
@@ -164,6 +167,7 @@ export class Recorder<A> {
   /** Ends the attempt; another follows. */
   restart(attempt: Attempt, reason: string): void {
     this.ended.push(attempt)
+    this.restarts.push(reason)
     this.status("failed", reason, true)
   }
 
@@ -175,7 +179,7 @@ export class Recorder<A> {
     return this.ended
   }
 
-  /** Ends the attempt and the response with its data. */
+  /** Ends the attempt with the response's data. Readers are told by `complete`. */
   succeed(
     attempt: Attempt,
     data: A,
@@ -196,8 +200,12 @@ export class Recorder<A> {
       )
     }
     this.full = { data, text, reasoning, attempts: [...this.ended], meta }
-    this.status("completed", undefined, false)
     return this.full
+  }
+
+  /** Ends the response well. */
+  complete(): void {
+    this.status("completed", undefined, false)
   }
 
   private receive(event: ModelEvent): void {

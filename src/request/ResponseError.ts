@@ -24,7 +24,7 @@ export class ResponseAborted extends Schema.TaggedError<ResponseAborted>()("Resp
  */
 export class OriginalNotKept extends Schema.TaggedError<OriginalNotKept>()("OriginalNotKept", {}) {
   override get message(): string {
-    return "The provider's frames are not kept. Set `keepOriginal: true` on the agent to read `original`."
+    return "The provider's frames are not kept. Set `keepOriginal: true` on the agent to read `original`; an agent with output guards keeps none."
   }
 }
 
