@@ -281,8 +281,8 @@ export const map: {
   ): Effect.Effect<ReadonlyArray<Slot<O, A, E>>, Failure<O, E>, R>
 } = dual(
   (args) => !isWorker(args[0]),
-  // The overloads say what comes out of `gather`; its own types are those of any slot.
   (inputs: Iterable<unknown>, worker: Worker<never>, options: Options = {}): Effect.Effect<never, never, never> =>
+    // The overloads say what comes out of `gather`; its own types are those of any slot.
     gather(inputs, (input, index) => call(worker, input, index), byIndex, options, 16) as Effect.Effect<never>
 )
 

@@ -214,13 +214,11 @@ const stars = (found: string): string => "*".repeat(found.length)
  * import { Agent, Guard } from "effigent"
  * import { ScriptedModel } from "effigent/testing"
  *
- * const agent = Agent.make({}).pipe(Agent.guardInput(Guard.pii()))
- * const sent = Effect.gen(function* () {
- *   yield* agent.pipe(Agent.input("Write to jane@example.com"), Agent.run)
- *   return (yield* ScriptedModel.requests).flatMap(({ prompt }) => prompt.content.flatMap(({ content }) => content))
- * })
- * const [part] = await Effect.runPromise(sent.pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.text("Done.")]))))
- * console.log(typeof part === "object" && part.type === "text" ? part.text : "") // => Write to ****************
+ * // The model repeats what it was sent.
+ * const echo = ScriptedModel.respond(({ prompt }) => ScriptedModel.text(JSON.stringify(prompt)))
+ * const agent = Agent.make({}).pipe(Agent.guardInput(Guard.pii()), Agent.input("Write to jane@example.com"))
+ * const said = await Effect.runPromise(Agent.run(agent).pipe(Effect.provide(ScriptedModel.layer([echo]))))
+ * console.log(said.includes("jane"), said.includes("Write to ****************")) // => false true
  * ```
  *
  * @category constructors

@@ -109,13 +109,14 @@ export const make = <A, I, E, R>(
             Effect.succeed(head.value.value as never)
           : Effect.fail(new KeyMissing({ paths: [path] }))
       ),
-    // As above.
     awaitKeys: <const P extends string>(paths: ReadonlyArray<P>) =>
+      // As above, for each of the paths.
       wait(paths) as Stream.Stream<KeyValue<A, P>, E | Failure | KeyMissing>,
     onKeys: <const H extends KeyHandlers<A, I>>(
       handlers: H,
       options?: { readonly concurrency?: number | "unbounded" | undefined }
     ) => {
+      // Whatever stands in the record is a handler, by its type.
       const byPath = new Map(Object.entries<Handler>(handlers as { readonly [path: string]: Handler }))
       const handled = wait([...byPath.keys()]).pipe(
         Stream.mapEffect(
