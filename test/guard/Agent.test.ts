@@ -1,7 +1,17 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Ref, Schema, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Ref, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Agent, type AgentError, Deltas, Guard, type GuardBlocked, Output, type ResponseAborted } from "effigent"
+import {
+  Agent,
+  type AgentError,
+  Deltas,
+  Guard,
+  type GuardBlocked,
+  type ModelResponse,
+  Output,
+  type ResponseAborted,
+  Validation
+} from "effigent"
 import { ConnectionLost } from "effigent/services/ModelError"
 import type { ModelProvider, ModelRequest } from "effigent/services/ModelProvider"
 import { ScriptedModel } from "effigent/testing"
@@ -262,7 +272,7 @@ describe("input guards", () => {
 })
 
 // Everything that the readers of a response can give, as one text.
-const everything = Effect.fnUntraced(function* <A, E, I>(response: import("effigent").ModelResponse<A, E, I>) {
+const everything = Effect.fnUntraced(function* <A, E, I>(response: ModelResponse<A, E, I>) {
   const [full, ...streams] = yield* Effect.all(
     [
       Effect.exit(response.full),
@@ -412,6 +422,39 @@ describe("output guards", () => {
         ])
       )
     )
+  )
+
+  it.effect("RV-16 a repair of single places is guarded as the attempt it is, whatever stands around it", () =>
+    Effect.gen(function* () {
+      const response = yield* contact.pipe(
+        Agent.settings({ repair: "missing" }),
+        Agent.guardOutput(Guard.pii()),
+        Agent.respond
+      )
+      const all = yield* everything(response)
+      assert.notInclude(all, "jane@")
+      assert.deepStrictEqual(yield* response.data, { name: "****************", email: "****************" })
+      assert.include(sentOf((yield* ScriptedModel.requests)[1]), "Missing ensure key: email")
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.json({ name: "jane@example.com" }),
+          ScriptedModel.text('jane@example.com:\n```json\n{"email": "jane\\u0040example.com",}\n```')
+        ])
+      )
+    )
+  )
+
+  it.effect("validators see what the guards left", () =>
+    Effect.gen(function* () {
+      const seen = yield* Ref.make("")
+      const agent = contact.pipe(
+        Agent.validate(({ email }) => Effect.as(Ref.set(seen, email), Validation.pass)),
+        Agent.guardOutput(Guard.pii())
+      )
+      yield* Agent.run(agent)
+      assert.strictEqual(yield* Ref.get(seen), "****************")
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ name: "J", email: "jane@example.com" })])))
   )
 
   it.effect("what a provider that replays took back is never given", () =>
@@ -658,4 +701,3 @@ const hooked = Agent.hooks(talk, { afterAttempt: (): Effect.Effect<void, Hooked,
 same<typeof hooked, Agent.Agent<string, Hooked, ModelProvider | Moderator, string>>(true)
 const boundToo = hooked.pipe(Agent.provideModel(ScriptedModel.layer([])))
 same<typeof boundToo, Agent.Agent<string, Hooked, Moderator, string>>(true)
-void Layer
