@@ -30,6 +30,18 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "asked: fast, fast, spare",
     "title: 'Heating is down'"
   ],
+  "10-concurrent-agents.ts": [
+    "letter 3: { title: ",
+    "asks for 1;",
+    "the model was first",
+    "keys in order: title, urgent"
+  ],
+  "11-guards.ts": [
+    "sends: My card ******************* was charged twice. ****************\n",
+    "answer: Refunded to ***************************. Questions: ******************\n",
+    "blocked by prompt injection: ignore, reveal",
+    "blocked by moderation: harassment"
+  ],
   "12-session.ts": [
     "And some water. -> I see 3 messages.",
     "Thank you! -> I see 5 messages.",
@@ -46,17 +58,6 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "answer: There are 17 desk lamps.",
     "order: { article: 'desk lamp', pieces: 3 }",
     "again: { article: 'chair', pieces: 12 }"
-  "10-concurrent-agents.ts": [
-    "letter 3: { title: ",
-    "asks for 1;",
-    "the model was first",
-    "keys in order: title, urgent"
-  ],
-  "11-guards.ts": [
-    "sends: My card ******************* was charged twice. ****************\n",
-    "answer: Refunded to ***************************. Questions: ******************\n",
-    "blocked by prompt injection: ignore, reveal",
-    "blocked by moderation: harassment"
   ]
 }
 
