@@ -244,12 +244,21 @@ interface Scanned {
 }
 
 // What the contract judges: the value that stands in the text, and which parts of it were cut off.
-const read = <A, R>({ format, shape }: Contract.Contract<A, R>, ended: Attempt): Scanned => {
-  const isCut = ended.finishReason === "length"
-  if (format === "text") return { ended, format, scan: { found: true, value: ended.text, repaired: new Set() } }
-  if (format === "json") return { ended, format, scan: scanJson(shape, ended.text, isCut) }
-  const scan = FieldScanner.parse(format, ended.text, { shape, cut: isCut, maxDepth })
-  return { ended, format: scan.format, scan: trusted(scan) }
+const read = (reading: Reading, ended: Attempt): Scanned => ({
+  ended,
+  ...scanText(reading, ended.text, ended.finishReason === "length")
+})
+
+/**
+ * The value that stands in a text, and the format in which it stood.
+ *
+ * @category reading
+ */
+export const scanText = ({ format, shape }: Reading, text: string, isCut: boolean): Omit<Scanned, "ended"> => {
+  if (format === "text") return { format, scan: { found: true, value: text, repaired: new Set() } }
+  if (format === "json") return { format, scan: scanJson(shape, text, isCut) }
+  const scan = FieldScanner.parse(format, text, { shape, cut: isCut, maxDepth })
+  return { format: scan.format, scan: trusted(scan) }
 }
 
 const scanJson = (shape: Shape, text: string, isCut: boolean): Contract.Scan => {
@@ -272,8 +281,8 @@ const repaired = <B>(repair: Repair.Repair, answered: Attempt, recorder: Recorde
   return { ended: recorder.current([]), format: "json", scan: { found: true, value, repaired: new Set() } }
 }
 
-/** How deep an answer may nest: the scanner's own limit, for every way of reading. @category constants */
-export const maxDepth = 512
+// The scanner's own limit, for both ways of reading.
+const maxDepth = 512
 
 const cut: Finding = {
   path: "",

@@ -9,13 +9,10 @@ import * as Stream from "effect/Stream"
 import { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { ModelError } from "../../services/ModelError.ts"
-import type { ModelEvent, ModelRequest } from "../../services/ModelProvider.ts"
+import type { ModelEvent, ModelRequest, OutputFormat } from "../../services/ModelProvider.ts"
 import { GuardBlocked } from "../guard/GuardBlocked.ts"
 import type { Answer, Guard, Origin, Piece, Subject } from "../guard/Verdict.ts"
-import { maxDepth, messageOf, type Reading, type Source } from "./Attempts.ts"
-import * as JsonScanner from "../parse/JsonScanner.ts"
-import type { Shape } from "../parse/Shape.ts"
-import * as StrictJson from "../parse/StrictJson.ts"
+import { messageOf, type Reading, scanText, type Source } from "./Attempts.ts"
 
 /**
  * The guards of one response.
@@ -206,9 +203,10 @@ class Held {
     return text === "" ? [finish] : [{ _tag: "Text", text }, finish]
   }
 
-  texts({ format, shape }: Reading): Texts<ReadonlyArray<ModelEvent>> {
+  texts(reading: Reading): Texts<ReadonlyArray<ModelEvent>> {
     const { calls, finish, reasoning, refusal, text } = this
-    const answer = format === "json" ? jsonAnswer(text, shape, finish?.reason === "length") : plain(text)
+    const isCut = finish?.reason === "length"
+    const answer = reading.format === "text" ? plain(text) : structured(text, reading, isCut)
     return (see) => {
       const events: Array<ModelEvent> = reasoning.map((event) => {
         const given = see(event.text, "reasoning")
@@ -240,22 +238,21 @@ const plain =
 const unescape = (text: string): string =>
   text.replace(/\\u([0-9a-fA-F]{4})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
 
-// A JSON answer is read as the contract reads it, shown value by value, and written anew: prose around it, values that
-// lost against it, duplicate keys and escapes, none of which the guards saw, are gone. What was cut off stays cut off.
-const jsonAnswer = (text: string, shape: Shape, cut: boolean): Texts<string> => {
-  const strict = StrictJson.read(text, maxDepth)
-  const scan = strict === undefined ? JsonScanner.parse(text, { shape, cut, maxDepth }) : undefined
-  if (scan !== undefined && (!scan.found || scan.problem !== undefined)) return plain(unescape(text))
-  const value = jsonTexts(strict ?? scan?.value, "answer")
-  const isOpen = scan?.repaired.has("") === true
+// A structured answer is read as the contract reads it, shown value by value, and written anew, as JSON whatever its
+// format (which every reader of a format takes as well): prose around it, values that lost against it, duplicate keys and
+// escapes, none of which the guards saw, are gone. What was cut off stays cut off.
+const structured = (text: string, reading: Reading, isCut: boolean): Texts<string> => {
+  const { scan } = scanText(reading, text, isCut)
+  if (!scan.found) return plain(unescape(text))
+  const value = jsonTexts(scan.value, "answer")
+  const isOpen = scan.repaired.has("")
   return (see) => {
     const json = JSON.stringify(value(see)) ?? ""
     return isOpen ? json.replace(/["\]}]+$/, "") : json
   }
 }
 
-// Every format of fields is read from JSON as well.
-const textOf = (value: Json, format: Reading["format"]): string =>
+const textOf = (value: Json, format: OutputFormat): string =>
   format === "text" && typeof value === "string" ? value : JSON.stringify(value)
 
 type Outcome<T> = { readonly _tag: "Given"; readonly value: T } | (Answer & { readonly guard: string })

@@ -347,6 +347,33 @@ describe("output guards", () => {
     )
   }
 
+  const formats = [
+    ["flatMarkdown", "## name\nJane\n\n## email\njane@example.com\n"],
+    ["hybrid", "## name\nJane\n\n## email\njane@example.com\n"],
+    [
+      "xmlField",
+      '<answer>\n<field name="name" type="text">Jane</field>\n<field name="email" type="text">jane@example.com</field>\n</answer>'
+    ],
+    ["yamlLiteral", "name: |-\n  Jane\nemail: |-\n  jane@example.com\n"]
+  ] as const
+  for (const [format, text] of formats) {
+    it.effect(`mask: an answer in ${format} is given masked, to all readers, as the same value`, () =>
+      Effect.gen(function* () {
+        const response = yield* contact.pipe(
+          Agent.settings({ format, maxRetries: 0 }),
+          Agent.guardOutput(Guard.pii()),
+          Agent.respond
+        )
+        const all = yield* everything(response)
+        assert.notInclude(all, "jane@")
+        const { email, name } = yield* response.data
+        assert.strictEqual(name, "Jane")
+        assert.match(email, /^\*+$/)
+        assert.strictEqual(yield* response.awaitKey("email"), email)
+      }).pipe(Effect.provide(ScriptedModel.layer(leaky(text))))
+    )
+  }
+
   it.effect("an answer that was cut off stays cut off behind a guard", () =>
     Effect.gen(function* () {
       const error = yield* contact.pipe(
