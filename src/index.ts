@@ -32,6 +32,7 @@ export * as Effigent from "./Effigent.ts"
 
 /** Filters of knowledge: which passages count. @category modules */
 export * as Filter from "./knowledge/Filter.ts"
+
 /** Checks of what is sent to a model and of what comes back. @category modules */
 export * as Guard from "./guard/Guard.ts"
 

@@ -185,5 +185,7 @@ export const vendors = {
  *
  * @category layers
  */
-export const fromFile = (path: string): Layer.Layer<ModelProvider, ModelPool.PoolConfigError | SdkMissing, FileSystem.FileSystem> =>
+export const fromFile = (
+  path: string
+): Layer.Layer<ModelProvider, ModelPool.PoolConfigError | SdkMissing, FileSystem.FileSystem> =>
   ModelPool.fromFile(path, vendors)
