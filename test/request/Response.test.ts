@@ -53,7 +53,7 @@ describe("a response", () => {
     }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json(letter, { chunkSize: 3 })])))
   )
 
-  it.effect("gives text, data, full, meta and streams of the same answer", () =>
+  it.effect("EV-02 gives text, data, full, meta and streams of the same answer, and ends with the facts", () =>
     Effect.gen(function* () {
       const response = yield* Agent.respond(agent)
       const text = yield* response.text
@@ -298,7 +298,7 @@ describe("the life of a response", () => {
   const slow = ScriptedModel.layer([ScriptedModel.json(letter, { chunkSize: 4, delay: "1 second" })])
   const hanging = ScriptedModel.layer([ScriptedModel.hang])
 
-  it.effect("a reader that takes one element ends only itself", () =>
+  it.effect("EV-06 a reader that takes one element ends only itself", () =>
     Effect.gen(function* () {
       const response = yield* Agent.respond(agent)
       const first = yield* Effect.forkChild(Stream.runCollect(Stream.take(response.deltas, 1)))
@@ -311,7 +311,7 @@ describe("the life of a response", () => {
     }).pipe(Effect.provide(slow))
   )
 
-  it.effect("interrupting the last reader aborts the request, and later reads say so", () =>
+  it.effect("EV-07 S30 interrupting the last reader aborts the request, and later reads say so", () =>
     Effect.gen(function* () {
       const response = yield* Agent.respond(agent)
       const reader = yield* Effect.forkChild(response.data, { startImmediately: true })
@@ -323,6 +323,8 @@ describe("the life of a response", () => {
       assert.strictEqual(error._tag, "ResponseAborted")
       const streamed = yield* Effect.flip(Stream.runDrain(response.instant))
       assert.strictEqual(streamed._tag, "ResponseAborted")
+      const seen = yield* Stream.runCollect(Stream.catch(response.instant, () => Stream.empty))
+      assert.deepInclude(seen.at(-1), { _tag: "Status", state: "cancelled", retry: false })
     }).pipe(Effect.provide(hanging))
   )
 
@@ -371,7 +373,7 @@ describe("the life of a response", () => {
     }).pipe(Effect.provide(hanging))
   )
 
-  it.effect("a response that was never read does not send anything after its Scope closed", () =>
+  it.effect("S31 a response that was never read does not send anything after its Scope closed", () =>
     Effect.gen(function* () {
       const response = yield* Effect.scoped(Agent.respond(agent))
       assert.strictEqual((yield* Effect.flip(response.data))._tag, "ResponseAborted")
