@@ -1,12 +1,45 @@
-/** `npm run build`: compiles services, src and layers into `dist`, afresh. Programs and tests need no build. */
-import { rmSync } from "node:fs"
-import { join } from "node:path"
+/**
+ * `npm run build`: makes `dist` afresh: declarations by the compiler, one bundle for each public entry (with chunks for
+ * what entries share), so that importing the library opens a few files and not a hundred. Packages stay imports.
+ * Programs and tests need no build.
+ */
+import { globSync, rmSync } from "node:fs"
+import { isAbsolute, join } from "node:path"
+import { build as bundle } from "rolldown"
 import { type Outcome, run } from "./sources.ts"
 
+// The public entries, as package.json exports them.
+const entries = (root: string): Record<string, string> =>
+  Object.fromEntries(
+    globSync(["src/index.ts", "services/*.ts", "layers/*/index.ts"], { cwd: root }).map((file) => [
+      file.replaceAll("\\", "/").replace(/\.ts$/, ""),
+      join(root, file)
+    ])
+  )
+
 /** Builds below `root`, into `outDir` below it; the output of the compiler is its list of errors. */
-export const build = (root: string, outDir = "dist"): Promise<Outcome> => {
+export const build = async (root: string, outDir = "dist"): Promise<Outcome> => {
   rmSync(join(root, outDir), { recursive: true, force: true })
-  return run("tsc", ["-p", "tsconfig.build.json", "--outDir", outDir, "--pretty", "false"], { cwd: root })
+  const declared = await run(
+    "tsc",
+    ["-p", "tsconfig.build.json", "--emitDeclarationOnly", "--outDir", outDir, "--pretty", "false"],
+    { cwd: root }
+  )
+  if (declared.code !== 0) return declared
+  await bundle({
+    input: entries(root),
+    external: (id) => !id.startsWith(".") && !isAbsolute(id),
+    platform: "node",
+    logLevel: "silent",
+    output: {
+      dir: join(root, outDir),
+      format: "esm",
+      entryFileNames: "[name].js",
+      chunkFileNames: "chunks/[name]-[hash].js",
+      sourcemap: true
+    }
+  })
+  return declared
 }
 
 if (import.meta.main) {

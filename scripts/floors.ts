@@ -34,9 +34,11 @@ const roomOf = (path: string): string => {
   return parts.slice(0, parts[0] === "layers" && parts[1] === "apps" ? 3 : 2).join("/")
 }
 
-/** Modules of `effect` that are tagged unstable: only layers use them, and `services/Ai.ts` for prompts and tools. */
+/** Modules of `effect` that are tagged unstable: only layers use them, and the doors to prompts and tools. */
 const unstable =
   /^effect\/(ai|http|http-api|cli|sql|cluster|workflow|persistence|observability|process)(\/|$)|^effect\/(FileSystem|Path)$/
+
+const doors = ["services/Ai.ts", "services/AiTool.ts"]
 
 interface Import {
   readonly specifier: string
@@ -87,8 +89,8 @@ const packageOffence = (
   if (floor <= 1) {
     if (name !== "effect")
       return `${floorNames[floor]} imports effect and ${floor === 0 ? "nothing else" : "services only"}`
-    if (specifier !== "effect" && unstable.test(specifier) && path !== "services/Ai.ts") {
-      return "this module of effect is unstable; only layers import it, and services/Ai.ts for Prompt and Tool"
+    if (specifier !== "effect" && unstable.test(specifier) && !doors.includes(path)) {
+      return `this module of effect is unstable; only layers import it, and ${doors.join(" and ")}`
     }
     return undefined
   }

@@ -11,8 +11,9 @@
 export * as Prompt from "effect/ai/Prompt"
 
 /**
- * Tool definitions: name, description, parameter, success and failure Schemas.
+ * Tool definitions: name, description, parameter, success and failure Schemas. Types alone: what works on tools at run
+ * time takes them from `AiTool.ts`, so that programs without tools need not load them.
  *
  * @category re-exports
  */
-export * as Tool from "effect/ai/Tool"
+export type * as Tool from "effect/ai/Tool"

@@ -6,7 +6,7 @@ import type {
   LanguageModelV4ToolChoice,
   SharedV4ProviderOptions
 } from "@ai-sdk/provider"
-import { Tool } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import type { JsonObject } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as Fields from "../../src/wire/Fields.ts"

@@ -1,7 +1,7 @@
 /** From a `ModelRequest` to the body of a messages request. */
 import type Anthropic from "@anthropic-ai/sdk"
 import * as Result from "effect/Result"
-import { Tool } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
 import * as Messages from "./Messages.ts"

@@ -2,7 +2,8 @@
  * What of a request the offline model answers: the input that stands in the prompt, what tools have answered so far, and
  * which tools are to be called.
  */
-import { type Prompt, Tool } from "../../services/Ai.ts"
+import type { Prompt } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import type { Json, JsonObject } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as Text from "./Text.ts"

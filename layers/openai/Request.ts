@@ -1,7 +1,7 @@
 /** From a `ModelRequest` to the body of a chat-completions request. */
 import * as Result from "effect/Result"
 import type OpenAI from "openai"
-import { Tool } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
 import * as Messages from "./Messages.ts"

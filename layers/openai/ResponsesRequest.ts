@@ -1,7 +1,8 @@
 /** From a `ModelRequest` to the body of a Responses request. Nothing is sent where a part has no form. */
 import * as Result from "effect/Result"
 import type { Responses } from "openai/resources/responses/responses"
-import { Prompt, Tool } from "../../services/Ai.ts"
+import { Prompt } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as File from "../../src/wire/File.ts"

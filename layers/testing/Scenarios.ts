@@ -3,7 +3,8 @@
  * provider in the provider's own wire format.
  */
 import * as Schema from "effect/Schema"
-import { Prompt, Tool } from "../../services/Ai.ts"
+import { Prompt } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import type { Json } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 

@@ -1,5 +1,5 @@
 /** The JSON Schema of a tool's parameters in the form that every vendor takes: an object at the root, no `$ref` there. */
-import { Tool } from "../../services/Ai.ts"
+import { Tool } from "../../services/AiTool.ts"
 import * as Fields from "./Fields.ts"
 
 const prefix = "#/$defs/"

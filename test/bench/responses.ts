@@ -3,20 +3,23 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
 import * as LanguageModel from "effect/ai/LanguageModel"
 import { type ModelEvent, ModelProvider } from "../../services/ModelProvider.ts"
 import * as Agent from "../../src/agent/Agent.ts"
+import * as Validation from "../../src/request/Validation.ts"
 import { Answer, document, inChunks, scan, seen } from "./items.ts"
 import { type Figure, figure, kept, megabytes, race } from "./measure.ts"
 import * as Peers from "./peers.ts"
 
 /** A provider whose reads carry `perRead` text deltas each. */
-const provider = (chunks: ReadonlyArray<string>, perRead: number): ModelProvider["Service"] => {
+const provider = (chunks: ReadonlyArray<string>, perRead: number, reasons = false): ModelProvider["Service"] => {
   const reads: Array<readonly [ModelEvent, ...Array<ModelEvent>]> = []
   const event = (text: string): ModelEvent => ({ _tag: "Text", text })
   for (let at = 0; at < chunks.length; at += perRead) {
     const [first = "", ...rest] = chunks.slice(at, at + perRead)
-    reads.push([event(first), ...rest.map(event)])
+    const thought: ReadonlyArray<ModelEvent> = reasons ? [{ _tag: "Reasoning", text: "hmm " }] : []
+    reads.push([event(first), ...rest.map(event), ...thought])
   }
   reads.push([{ _tag: "Finish", reason: "stop" }])
   return { name: "bench", stream: () => Stream.fromIterable(reads).pipe(Stream.rechunk(1), Stream.flattenArray) }
@@ -24,8 +27,8 @@ const provider = (chunks: ReadonlyArray<string>, perRead: number): ModelProvider
 
 const agent = Agent.make({ input: "List the items.", output: Answer })
 
-const readInstant = Effect.fnUntraced(function* (source: ModelProvider["Service"]) {
-  const response = yield* Agent.respond(agent).pipe(Effect.provideService(ModelProvider, source))
+const readInstant = Effect.fnUntraced(function* (source: ModelProvider["Service"], asked: typeof agent = agent) {
+  const response = yield* Agent.respond(asked).pipe(Effect.provideService(ModelProvider, source))
   yield* Stream.runForEachArray(response.instant, (events) =>
     Effect.sync(() => {
       for (const event of events) seen.total += event.path.length
@@ -34,6 +37,25 @@ const readInstant = Effect.fnUntraced(function* (source: ModelProvider["Service"
   return response
 })
 const wholePath = (source: ModelProvider["Service"]) => () => Effect.runPromise(Effect.scoped(readInstant(source)))
+
+// The same with all that may be on: reasoning between the words, a validator, a tracer that keeps its spans.
+const validated = Agent.validate(agent, () => Effect.succeed(Validation.pass))
+const fullPath = (source: ModelProvider["Service"]) => () => {
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  return Effect.runPromise(
+    Effect.scoped(Effect.andThen(readInstant(source, validated), Effect.void)).pipe(
+      Effect.withSpan("bench"),
+      Effect.withTracer(tracer)
+    )
+  )
+}
 
 const keptFigure = async (): Promise<Figure> => {
   const source = document(1_000_000)
@@ -91,8 +113,12 @@ const deltaPeers = async (chunks: ReadonlyArray<string>): Promise<Readonly<Recor
 
 const pathFigures = async (): Promise<ReadonlyArray<Figure>> => {
   const large = inChunks(document(1_000_000))
-  const whole = { path: wholePath(provider(large, 16)), parser: () => scan(large) }
-  const { parser, path } = await race(whole, { rounds: 11, warmUp: 4 })
+  const whole = {
+    path: wholePath(provider(large, 16)),
+    full: fullPath(provider(large, 16, true)),
+    parser: () => scan(large)
+  }
+  const { full, parser, path } = await race(whole, { rounds: 11, warmUp: 4 })
 
   const chunks = inChunks(document(100_000))
   const small = inChunks(document(10_000))
@@ -110,6 +136,14 @@ const pathFigures = async (): Promise<ReadonlyArray<Figure>> => {
       unit: "ms",
       bound: 3 * parser,
       anchor: "3x the parser alone; 1 MB, a source of 16 text deltas a read, one live reader of instant",
+      peers: { "the parser alone": parser }
+    }),
+    figure({
+      id: "P5.full",
+      value: full,
+      unit: "ms",
+      bound: 3 * parser,
+      anchor: "3x the parser alone; the same with reasoning, a validator and a tracer on",
       peers: { "the parser alone": parser }
     }),
     figure({
