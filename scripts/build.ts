@@ -27,6 +27,7 @@ export const build = async (root: string, outDir = "dist"): Promise<Outcome> => 
   )
   if (declared.code !== 0) return declared
   await bundle({
+    cwd: root,
     input: entries(root),
     external: (id) => !id.startsWith(".") && !isAbsolute(id),
     platform: "node",
