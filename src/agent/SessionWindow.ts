@@ -157,7 +157,7 @@ export const tokens = (max: number, options: SizeOptions = {}): SessionWindow<ne
  * @category models
  */
 export interface SummaryOptions<E, R> {
-  /** The largest size of memo and turns together, in characters, or in what `measure` counts. */
+  /** The largest size of memo and turns together, in characters. */
   readonly max: number
   /** How many of the newest turns stay as they are. Default 2. */
   readonly keep?: number | undefined

@@ -289,6 +289,17 @@ describe("agents", () => {
     })
   )
 
+  it.effect("ST-02 a list of a later layer replaces the earlier one", () =>
+    Effect.gen(function* () {
+      const request = yield* Agent.make({ options: { stop: ["a", "b"] } }).pipe(
+        Agent.options({ stop: ["c"] }),
+        Agent.input("Q"),
+        Agent.preview
+      )
+      assert.deepStrictEqual(request.options.stop, ["c"])
+    })
+  )
+
   it.effect("a prompt that cannot be rendered fails before anything is sent", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(Agent.run(Agent.make({ info: { f: () => 1 } }).pipe(Agent.input("Q"))))

@@ -225,7 +225,7 @@ describe("the same pool", () => {
     ["models.YML", yaml],
     ["models.toml", toml]
   ] as const) {
-    it.effect(`from the file ${path}`, () =>
+    it.effect(`ST-01 from the file ${path}`, () =>
       Effect.gen(function* () {
         const context = yield* Effect.context<FileSystem.FileSystem>()
         yield* checkFull((vendors) =>
