@@ -56,7 +56,7 @@ const silent = { error() {}, warn() {}, info() {}, debug() {} }
 const vendorUrl = /^https?:\/\/([^/]+\.)?(openai\.com|openai\.azure\.com)(:\d+)?(\/|$)/i
 
 /** Opens a client. @category constructors */
-export const open = (options: ClientOptions): Client => {
+export const open = (options: Omit<ClientOptions, "model">): Client => {
   const name = options.name ?? "openai"
   const { apiKey, headers, secrets } = Endpoint.open(options, options.baseUrl)
   const failures = new Failures(name, secrets)

@@ -11,12 +11,11 @@ import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import OpenAI from "openai"
 import { EmbeddingProvider, type EmbeddingRequest, type Embeddings } from "../../services/EmbeddingProvider.ts"
-import type { ModelError, ModelErrorReason } from "../../services/ModelError.ts"
-import * as Endpoint from "../../src/wire/Endpoint.ts"
-import { Failures } from "../../src/wire/Failure.ts"
+import type { ModelError } from "../../services/ModelError.ts"
+import type * as Endpoint from "../../src/wire/Endpoint.ts"
 import * as Fields from "../../src/wire/Fields.ts"
+import * as Client from "./Client.ts"
 
 /**
  * Where and how to ask.
@@ -48,10 +47,6 @@ export interface Options extends Omit<Endpoint.EndpointOptions, "timeouts"> {
   /** The provider's name in errors and spans. Default `openai`. */
   readonly name?: string | undefined
 }
-
-// The SDK wants a number of milliseconds; this is the largest that a timer takes. Our own time-out ends the request.
-const noTimeout = 0x7fffffff
-const silent = { error() {}, warn() {}, info() {}, debug() {} }
 
 interface Batch {
   readonly vectors: ReadonlyArray<Float32Array>
@@ -115,31 +110,8 @@ const read = (body: string, count: number): Result.Result<Batch, string> => {
 
 /** The provider as a value. @category constructors */
 export const make = (options: Options): EmbeddingProvider["Service"] => {
-  const name = options.name ?? "openai"
-  const { apiKey, headers, secrets } = Endpoint.open(options, options.baseUrl)
-  const failures = new Failures(name, secrets)
-  // What is not given is null, lest the SDK look into the environment.
-  const client = new OpenAI({
-    apiKey: apiKey ?? "none",
-    adminAPIKey: null,
-    baseURL: options.baseUrl ?? "https://api.openai.com/v1",
-    organization: options.organization ?? null,
-    project: options.project ?? null,
-    webhookSecret: null,
-    defaultHeaders: apiKey === undefined ? { authorization: null, ...headers } : headers,
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
-    maxRetries: 0,
-    timeout: noTimeout,
-    logLevel: "off",
-    logger: silent,
-    fetchOptions: { redirect: "manual" }
-  })
+  const { failures, name, onRejected: rejected, sdk: client } = Client.open(options)
   const limit = Duration.fromInputUnsafe(options.timeout ?? "60 seconds")
-
-  const rejected = (cause: unknown, now: number): ModelErrorReason =>
-    cause instanceof OpenAI.APIError && cause.status !== undefined
-      ? failures.http({ status: cause.status, body: cause.error ?? cause.message, headers: cause.headers, now })
-      : failures.network(cause)
 
   const send = Effect.fnUntraced(function* (texts: ReadonlyArray<string>, request: EmbeddingRequest, model: string) {
     const now = yield* Clock.currentTimeMillis

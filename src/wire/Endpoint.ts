@@ -30,7 +30,7 @@ export interface Endpoint {
 }
 
 /** Unwraps an endpoint. @category constructors */
-export const open = (options: EndpointOptions, baseUrl: string | undefined): Endpoint => {
+export const open = (options: Omit<EndpointOptions, "model">, baseUrl: string | undefined): Endpoint => {
   const apiKey = options.apiKey === undefined ? undefined : Redacted.value(options.apiKey)
   const secrets = apiKey === undefined ? [] : [apiKey]
   const headers: Record<string, string | null> = {}
