@@ -105,13 +105,11 @@ const fileBlock = (
     })
   }
   if (!type.startsWith("text/")) return Result.fail(`files of type ${type} cannot be sent, only images, PDF and text`)
-  if (file._tag === "Url") {
-    return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
-  }
-  const data = File.textOf(file)
-  return data === undefined
-    ? Result.fail(`a file of type ${type} cannot be sent, for it is no UTF-8 text`)
-    : Result.succeed({ type: "document", source: { type: "text", media_type: "text/plain", data }, ...title })
+  return Result.map(File.textOf(file), (data) => ({
+    type: "document",
+    source: { type: "text", media_type: "text/plain", data },
+    ...title
+  }))
 }
 
 const isImageType = (type: string): type is Anthropic.Base64ImageSource["media_type"] =>

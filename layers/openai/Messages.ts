@@ -99,18 +99,11 @@ const filePart = (part: Prompt.FilePart): Result.Result<UserPart, string> => {
   if (format === undefined && type !== "application/pdf" && !text) {
     return Result.fail(`files of type ${type} cannot be sent, only images, WAV and MP3 audio, PDF and text`)
   }
-  if (file._tag === "Url") {
-    return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
-  }
+  if (text) return Result.map(File.textOf(file), (content) => ({ type: "text", text: content }))
+  if (file._tag === "Url") return Result.fail(File.notByAddress(file))
   if (format !== undefined) return Result.succeed({ type: "input_audio", input_audio: { data: file.data, format } })
-  if (!text) {
-    const filename = part.fileName ?? "document.pdf"
-    return Result.succeed({ type: "file", file: { filename, file_data: File.toDataUrl(file) } })
-  }
-  const content = File.textOf(file)
-  return content === undefined
-    ? Result.fail(`a file of type ${type} cannot be sent, for it is no UTF-8 text`)
-    : Result.succeed({ type: "text", text: content })
+  const filename = part.fileName ?? "document.pdf"
+  return Result.succeed({ type: "file", file: { filename, file_data: File.toDataUrl(file) } })
 }
 
 const isDetail = (detail: string | undefined): detail is "auto" | "low" | "high" =>

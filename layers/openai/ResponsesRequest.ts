@@ -155,13 +155,7 @@ const filePart = (part: Prompt.FilePart): Result.Result<Responses.ResponseInputC
     )
   }
   if (!type.startsWith("text/")) return Result.fail(`files of type ${type} cannot be sent, only images, PDF and text`)
-  if (file._tag === "Url") {
-    return Result.fail(`a file of type ${type} cannot be sent by its address; attach its bytes, or read it from a path`)
-  }
-  const text = File.textOf(file)
-  return text === undefined
-    ? Result.fail(`a file of type ${type} cannot be sent, for it is no UTF-8 text`)
-    : Result.succeed({ type: "input_text", text })
+  return Result.map(File.textOf(file), (text) => ({ type: "input_text", text }))
 }
 
 const assistantItem = (part: Prompt.AssistantMessagePart): Result.Result<Item | undefined, string> => {

@@ -533,9 +533,8 @@ const salvageOf = <A, R>(config: Config, contract: Contract.Contract<A, R>) =>
       (value: unknown) => Contract.salvage(contract, value) as Effect.Effect<A, unknown, R>
     : undefined
 
-// They were added by `validate` to an agent of this A, which made their E and R part of the agent's.
 const validatorsOf = <A, E, R, I>(self: Agent<A, E, R, I>) =>
-  // As above.
+  // They were added by `validate` to an agent of this A, which made their E and R part of the agent's.
   (self.config.validators ?? []) as unknown as ReadonlyArray<Validation.Validator<A, E, R>>
 
 const budgetOf = (budget: Budget.Limits | Budget.Budget) =>

@@ -36,9 +36,6 @@ export interface Slots {
   readonly custom?: { readonly [name: string]: unknown } | undefined
 }
 
-/** No slots. @category constructors */
-export const empty: Slots = {}
-
 const isPlain = (value: unknown): value is { readonly [key: string]: unknown } => {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false
   const proto: unknown = Object.getPrototypeOf(value)

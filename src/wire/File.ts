@@ -43,17 +43,24 @@ const unescape = (body: string): string =>
 export const toDataUrl = (file: Extract<File, { readonly _tag: "Base64" }>): string =>
   `data:${file.mediaType};base64,${file.data}`
 
+/** Why a file that stands at an address cannot be sent where its bytes are wanted. @category rendering */
+export const notByAddress = (file: File): string =>
+  `a file of type ${kindOf(file)} cannot be sent by its address; attach its bytes, or read it from a path`
+
 /**
- * The text of a text file, absent where its bytes are no UTF-8.
+ * The text of a text file, or why there is none: it stands at an address, or its bytes are no UTF-8.
  *
  * @category reading
  */
-export const textOf = (file: Extract<File, { readonly _tag: "Base64" }>): string | undefined =>
-  Result.getOrUndefined(
-    Result.flatMap(Base64.decode(file.data), (bytes) =>
-      Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
-    )
-  )
+export const textOf = (file: File): Result.Result<string, string> =>
+  file._tag === "Url"
+    ? Result.fail(notByAddress(file))
+    : Result.mapError(
+        Result.flatMap(Base64.decode(file.data), (bytes) =>
+          Result.try(() => new TextDecoder("utf-8", { fatal: true }).decode(bytes))
+        ),
+        () => `a file of type ${kindOf(file)} cannot be sent, for it is no UTF-8 text`
+      )
 
 /** The media type without its parameters, in lower case. @category reading */
 export const kindOf = (file: File): string => file.mediaType.replace(/;.*$/s, "").trim().toLowerCase()
