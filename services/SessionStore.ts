@@ -36,6 +36,8 @@ export const SessionTurn = Schema.Struct({
   messages: SessionMessages,
   /** The id of an earlier turn that this one takes the place of: that one is kept, and no longer shown. */
   replaces: Schema.optionalKey(Schema.String),
+  /** Why the answer is only what had come of it: the run was interrupted, or it failed. Absent: the answer is whole. */
+  partial: Schema.optionalKey(Schema.Literals(["interrupted", "failed"])),
   /** Tokens that the turn has cost. */
   usage: Schema.optionalKey(
     Schema.Struct({

@@ -29,7 +29,7 @@ import * as Attempts from "../request/Attempts.ts"
 import * as Budget from "../request/Budget.ts"
 import * as Guarding from "../request/Guarding.ts"
 import * as Hooks from "../request/Hooks.ts"
-import type { FullResponse, ModelResponse } from "../request/ModelResponse.ts"
+import type { Attempt, FullResponse, ModelResponse } from "../request/ModelResponse.ts"
 import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
@@ -74,7 +74,7 @@ export interface Settings {
   readonly quoteAnswer?: boolean | undefined
   /** What the agent may spend: limits for each response by itself, or one budget for all of them together. */
   readonly budget?: Budget.Limits | Budget.Budget | undefined
-  /** Keep the provider's frames for `response.original`. Default false. */
+  /** Keep the provider's frames for `response.original`; behind output guards none are kept. Default false. */
   readonly keepOriginal?: boolean | undefined
   /** How paths of instant events are printed. Default `dot`. */
   readonly pathStyle?: PathStyle | undefined
@@ -113,14 +113,16 @@ export interface Agent<out A, out E = never, out R = ModelProvider, out I = unkn
 
 /**
  * What lies around the work of a response: it is given what the agent is made of and the work, may change the one and
- * look at what comes of the other. It runs with the first read of each response, once.
+ * look at what comes of the other. It runs with the first read of each response, once. `soFar` gives the attempts at any
+ * time, the one under way included: what there is of a response that fails or is interrupted.
  *
  * @category models
  */
 export interface Around<out E = never, out R = never> {
   <A, E1, R1>(
     config: Config,
-    work: (config: Config) => Effect.Effect<FullResponse<A>, E1, R1>
+    work: (config: Config) => Effect.Effect<FullResponse<A>, E1, R1>,
+    soFar: () => ReadonlyArray<Attempt>
   ): Effect.Effect<FullResponse<A>, E | E1, R | R1>
 }
 
@@ -465,7 +467,8 @@ export const around: {
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>) => {
   const { around: inner, checks, provider } = reveal(self)
-  const both: Around<E | E2, R | R2> = (config, work) => outer(config, (changed) => inner(changed, work))
+  const both: Around<E | E2, R | R2> = (config, work, soFar) =>
+    outer(config, (changed) => inner(changed, work, soFar), soFar)
   return new Impl<A, E | E2, R | R2, I>(self.config, provider, both, checks)
 })
 
@@ -637,11 +640,16 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   // Frames would show what an output guard has not seen.
   const options = guards.output.length === 0 ? config : { ...config, keepOriginal: false }
   const response = Response.make<A, E | AgentError, R, I>(contract, options, (recorder) => {
-    // Hooks stand behind the guards: they see what is sent.
+    // Hooks stand behind the guards: they see what is sent. Between them requests are counted.
     const hooked = Hooks.make(provider, checks.hooks, recorder)
+    const counted = Attempts.counting(hooked.source, budgets, recorder)
     // What has guards has GuardBlocked in its E.
-    const source = Guarding.make(hooked.source, guards) as Attempts.Source<E, R>
-    const work = around(config, (changed) => Attempts.run({ ...plan(changed), provider: source }, recorder))
+    const source = Guarding.make(counted, guards, recorder) as Attempts.Source<E, R>
+    const work = around(
+      config,
+      (changed) => Attempts.run({ ...plan(changed), provider: source }, recorder),
+      () => recorder.soFar()
+    )
     return Budget.limitTime(hooked.around(work), budgets).pipe(Effect.provideService(Budget.Current, budgets))
   })
   // What the agent carries (validators, Schemas with services) is served by the model that it is bound to.

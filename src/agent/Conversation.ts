@@ -91,9 +91,10 @@ export const fork = Effect.fnUntraced(function* (
   const taken: Array<SessionTurn> = []
   let room = at
   for (const { turn } of shown) {
-    const { replaces: _replaces, usage: _usage, ...rest } = turn
+    const { partial, replaces: _replaces, usage: _usage, ...rest } = turn
     const length = Messages.boundary(turn.messages, room)
-    if (length > 0) taken.push({ ...rest, messages: turn.messages.slice(0, length) })
+    const marks = partial === undefined || length < turn.messages.length ? {} : { partial }
+    if (length > 0) taken.push({ ...rest, ...marks, messages: turn.messages.slice(0, length) })
     room -= length
     if (length < turn.messages.length) break
   }

@@ -4,11 +4,13 @@
  * then reads the conversation, sends it before its own prompt, and records the user's input and the answer.
  *
  * Runs of one session follow each other, also when they are started at once; programs that share a store see each
- * other's turns, and a save that another one came before is done again on top of it. A run that fails or is interrupted
- * records nothing.
+ * other's turns, and a save that another one came before is done again on top of it. Of a run that is interrupted, the
+ * answer is recorded as far as it came: whoever stopped it has seen that much, and goes on from there.
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Result from "effect/Result"
 import {
@@ -23,7 +25,8 @@ import * as Path from "../parse/Path.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import * as Slots from "../prompt/Slots.ts"
 import * as Text from "../prompt/Text.ts"
-import type { FullResponse } from "../request/ModelResponse.ts"
+import type { Attempt, FullResponse } from "../request/ModelResponse.ts"
+import { totalUsage } from "../request/Recorder.ts"
 import * as Agent from "./Agent.ts"
 import * as Messages from "./Messages.ts"
 import { freshId, open, type OpenHistory, save, SessionTurnError, stateOf } from "./SessionHistory.ts"
@@ -48,6 +51,12 @@ export interface Options<in A = unknown, out E = never, out R = never> {
    * Default `signed`.
    */
   readonly reasoning?: "signed" | "all" | "none" | undefined
+  /**
+   * Of which runs that did not complete the answer is recorded as far as it came, marked as `partial`: those that were
+   * interrupted, also those that failed (`all`), or none. Nothing is recorded before the first word, where `output`
+   * selects (it takes a whole value), nor in place of a whole answer. Default `interrupted`.
+   */
+  readonly partial?: "interrupted" | "all" | "none" | undefined
   /** What happens to a run whose turn cannot be saved: it fails, or it gives its answer and a warning is logged. */
   readonly onUnsaved?: "fail" | "warn" | undefined
 }
@@ -120,14 +129,30 @@ const inputOf = (
     : Result.map(Text.render("input", value), (text) => [Messages.user(text)])
 }
 
+const thoughtsOf = ({ reasoning = "signed" }: Pick<Options, "reasoning">, attempt: Attempt | undefined) =>
+  (attempt?.thoughts ?? []).filter(
+    ({ redacted, signature }) =>
+      reasoning === "all" || (reasoning === "signed" && (redacted ?? signature) !== undefined)
+  )
+
 const answerOf = <A>(options: Options<A, unknown, unknown>, full: FullResponse<A>) => {
   const value = options.output?.(full.data)
-  const wanted = options.reasoning ?? "signed"
-  const thoughts = (full.attempts.at(-1)?.thoughts ?? []).filter(
-    ({ redacted, signature }) => wanted === "all" || (wanted === "signed" && (redacted ?? signature) !== undefined)
-  )
   const text = value === undefined ? Result.succeed(full.text) : Text.render("output", value)
-  return Result.map(text, (text) => Messages.assistant(text, thoughts))
+  return Result.map(text, (text) => Messages.assistant(text, thoughtsOf(options, full.attempts.at(-1))))
+}
+
+// What there is of the answer of a run that ended so, where it is to be recorded. No tool call is part of it: what a call
+// would have answered is not there.
+const partOf = (
+  options: Options<never, unknown, unknown>,
+  cause: Cause.Cause<unknown>,
+  attempt: Attempt | undefined
+): Pick<SessionTurn, "messages" | "partial"> | undefined => {
+  const partial = Cause.hasInterruptsOnly(cause) ? "interrupted" : "failed"
+  const wanted = options.partial ?? "interrupted"
+  if (wanted === "none" || (wanted === "interrupted" && partial === "failed")) return undefined
+  if (options.output !== undefined || attempt === undefined || attempt.text.trim() === "") return undefined
+  return { messages: [Messages.assistant(attempt.text, thoughtsOf(options, attempt))], partial }
 }
 
 // What a run sends before its own prompt, and what the record of it begins with.
@@ -149,7 +174,7 @@ const around =
     id: SessionId<RI>,
     begin: Open<E2>
   ): Agent.Around<E | E2 | SessionError, R | RI | SessionStore> =>
-  (config, work) =>
+  (config, work, soFar) =>
     Effect.flatMap(SessionStore, (store) =>
       Effect.flatMap(typeof id === "string" ? Effect.succeed(id) : id, (id) =>
         store.exclusive(
@@ -167,20 +192,35 @@ const around =
                 ? first
                 : yield* save(store, id, first, [], (current) => ({ ...state, meta: current.meta }))
             const { asked, config: complete, replaces } = go(fitted.messages)
+            const question = yield* Effect.fromResult(asked)
             const memo = fitted.memo === undefined ? {} : { custom: { "chat session memo": fitted.memo } }
-            const full = yield* work({ ...complete, ...Slots.merge({ custom: complete.custom }, memo) })
+            const record = Effect.fnUntraced(function* (answer: Omit<SessionTurn, "id" | "at">) {
+              const messages = [...question, ...answer.messages]
+              const turn = { id: yield* freshId, at: yield* Clock.currentTimeMillis, ...answer, messages }
+              yield* save(store, id, head, [turn], stateOf)
+            })
+            const warned = Effect.catch((error: SessionStoreError | SessionConflict) => Effect.logWarning(error))
+            const full = yield* Effect.onExit(
+              work({ ...complete, ...Slots.merge({ custom: complete.custom }, memo) }),
+              (exit) => {
+                const attempts = soFar()
+                const part =
+                  Exit.isSuccess(exit) || replaces !== undefined
+                    ? undefined
+                    : partOf(options, exit.cause, attempts.at(-1))
+                if (part === undefined) return Effect.void
+                // The run has its own end; what cannot be saved does not change it.
+                return warned(record({ ...part, usage: totalUsage(attempts) }))
+              }
+            )
             // `attach` takes a session only whose recorder takes what the agent gives.
-            const answered = answerOf(options as Options<unknown, E, R>, full)
-            const messages = [...(yield* Effect.fromResult(asked)), yield* Effect.fromResult(answered)]
-            const turn: SessionTurn = {
-              id: yield* freshId,
-              at: yield* Clock.currentTimeMillis,
-              messages,
+            const answered = yield* Effect.fromResult(answerOf(options as Options<unknown, E, R>, full))
+            const recorded = record({
+              messages: [answered],
               usage: full.meta.usage,
               ...(replaces === undefined ? {} : { replaces })
-            }
-            const saved = save(store, id, head, [turn], stateOf)
-            yield* options.onUnsaved === "warn" ? Effect.catch(saved, (error) => Effect.logWarning(error)) : saved
+            })
+            yield* options.onUnsaved === "warn" ? warned(recorded) : recorded
             return full
           })
         )

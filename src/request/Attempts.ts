@@ -57,6 +57,30 @@ export interface Source<out E = never, out R = never> {
 export type Reading = Pick<Contract.Contract<unknown>, "format" | "shape">
 
 /**
+ * A source whose requests are counted when they are sent, and refused where a budget is spent.
+ *
+ * @category combinators
+ */
+export const counting = <E, R, A>(
+  source: Source<E, R>,
+  budgets: ReadonlyArray<Budget.Budget>,
+  recorder: Pick<Recorder<A>, "sent">
+): Source<E | Budget.BudgetExceeded, R> =>
+  budgets.length === 0
+    ? source
+    : {
+        name: source.name,
+        stream: (request, reading) =>
+          Budget.count(
+            Stream.suspend(() => {
+              recorder.sent()
+              return source.stream(request, reading)
+            }),
+            budgets
+          )
+      }
+
+/**
  * What a response has to do.
  *
  * @category models
@@ -117,7 +141,7 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
       formatFallback:
         format === plan.contract.format || repair !== undefined
           ? formatFallback
-          : { from: plan.contract.format, to: format, reason: "the model wrote JSON" }
+          : { from: plan.contract.format, to: format, reason: recorder.whyJson }
     }
     const judged = yield* Effect.tapError(judge(plan, scan, ended, retry), (error) =>
       Effect.sync(() => recorder.fail(ended, `a validator failed: ${messageOf(error)}`))
@@ -205,12 +229,12 @@ const attempt = Effect.fnUntraced(function* <A, E, R, B>(
     Effect.suspend(() => {
       recorder.receiveAll(events)
       const replays = plan.budgets.length > 0 && events.some((event) => event._tag === "Restarted")
-      const refused = replays ? Budget.countReplay(plan.budgets) : undefined
+      const refused = replays ? Budget.countOne(plan.budgets) : undefined
       return refused === undefined ? Effect.void : Effect.fail(refused)
     })
   const source = plan.provider.stream(request.success, ask.contract ?? plan.contract)
   const sent = Stream.runForEachArray(source, receive)
-  yield* Budget.spend(sent, plan.budgets, () => recorder.spent()).pipe(
+  yield* Budget.charge(sent, plan.budgets, () => recorder.spent()).pipe(
     Effect.tapError((error) => Effect.sync(() => recorder.fail(recorder.current([]), messageOf(error))))
   )
   const ended = recorder.current([])

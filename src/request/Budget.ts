@@ -13,6 +13,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type { Usage } from "../../services/ModelProvider.ts"
 
 /**
@@ -226,8 +227,8 @@ export const refusal = (budgets: ReadonlyArray<Budget>): BudgetExceeded | undefi
     .map((account) => account.refusal)
     .find((found) => found !== undefined)
 
-/** Counts a request that a replaying provider sends by itself; gives what forbids it, if anything. @category running */
-export const countReplay = (budgets: ReadonlyArray<Budget>): BudgetExceeded | undefined => {
+/** Counts a request that is sent now; gives what forbids it, if anything. @category running */
+export const countOne = (budgets: ReadonlyArray<Budget>): BudgetExceeded | undefined => {
   const refused = refusal(budgets)
   if (refused === undefined) for (const account of accountsOf(budgets)) account.count()
   return refused
@@ -249,29 +250,42 @@ export const limitTime = <A, E, R>(
   })
 
 /**
- * Sends a request under budgets: refuses it where one is spent, counts it, charges what it used, and fails where that
- * was too much. `usage` tells what was used so far, also where the request failed.
+ * Counts a request when its stream is run, or refuses it where a budget is spent. It stands right before the request is
+ * sent: what never gets there, because a guard blocks it or answers it, is not counted.
  *
  * @category running
  */
-export const spend = <A, E, R>(
+export const count = <A, E, R>(
+  request: Stream.Stream<A, E, R>,
+  budgets: ReadonlyArray<Budget>
+): Stream.Stream<A, E | BudgetExceeded, R> =>
+  budgets.length === 0
+    ? request
+    : Stream.suspend((): Stream.Stream<A, E | BudgetExceeded, R> => {
+        const refused = countOne(budgets)
+        return refused === undefined ? request : Stream.fail(refused)
+      })
+
+/**
+ * Charges what a request has used, also where it failed, and fails where that was too much. `used` tells what it used;
+ * nothing where it was not sent.
+ *
+ * @category running
+ */
+export const charge = <A, E, R>(
   request: Effect.Effect<A, E, R>,
   budgets: ReadonlyArray<Budget>,
-  usage: () => { readonly usage: Usage; readonly model: string | undefined }
+  used: () => { readonly usage: Usage; readonly model: string | undefined } | undefined
 ): Effect.Effect<A, E | BudgetExceeded, R> => {
   if (budgets.length === 0) return request
   const accounts = accountsOf(budgets)
-  const charge = Effect.sync(() => {
-    const used = usage()
-    for (const account of accounts) account.charge(used.usage, used.model)
+  const pay = Effect.sync(() => {
+    const spent = used()
+    if (spent !== undefined) for (const account of accounts) account.charge(spent.usage, spent.model)
   })
-  return Effect.suspend(() => {
-    const refused = refusal(budgets)
-    if (refused !== undefined) return Effect.fail(refused)
-    for (const account of accounts) account.count()
-    return Effect.flatMap(Effect.ensuring(request, charge), (answer) => {
-      const excess = accounts.map((account) => account.excess).find((found) => found !== undefined)
-      return excess === undefined ? Effect.succeed(answer) : Effect.fail(excess)
-    })
+  return Effect.flatMap(Effect.ensuring(request, pay), (answer) => {
+    const excess =
+      used() === undefined ? undefined : accounts.map((account) => account.excess).find((found) => found !== undefined)
+    return excess === undefined ? Effect.succeed(answer) : Effect.fail(excess)
   })
 }

@@ -13,6 +13,7 @@ import type { ModelEvent, ModelRequest, OutputFormat } from "../../services/Mode
 import { GuardBlocked } from "../guard/GuardBlocked.ts"
 import type { Answer, Guard, Origin, Piece, Subject } from "../guard/Verdict.ts"
 import { messageOf, type Reading, scanText, type Source } from "./Attempts.ts"
+import type { Recorder } from "./Recorder.ts"
 
 /**
  * The guards of one response.
@@ -203,6 +204,12 @@ class Held {
     return text === "" ? [finish] : [{ _tag: "Text", text }, finish]
   }
 
+  /** Whether the model wrote JSON where another format was asked for. */
+  isJson(reading: Reading): boolean {
+    const isJson = reading.format === "json" || reading.format === "text"
+    return isJson || scanText(reading, this.text, this.finish?.reason === "length").format === "json"
+  }
+
   texts(reading: Reading): Texts<ReadonlyArray<ModelEvent>> {
     const { calls, finish, reasoning, refusal, text } = this
     const isCut = finish?.reason === "length"
@@ -299,13 +306,14 @@ const judge = Effect.fnUntraced(function* <T, E, R>(
 })
 
 /**
- * Puts guards around a source of answers.
+ * Puts guards around a source of answers. What they write themselves is noted in the books.
  *
  * @category constructors
  */
-export const make = <E, R, E2, R2>(
+export const make = <E, R, E2, R2, A>(
   source: Source<E, R>,
-  guards: Guards<E2, R2>
+  guards: Guards<E2, R2>,
+  books: Pick<Recorder<A>, "whyJson">
 ): Source<E | E2 | GuardBlocked, R | R2> => {
   if (guards.input.length === 0 && guards.output.length === 0) return source
   // Guards that answered. An answer that its contract refuses would be given again and again.
@@ -322,6 +330,7 @@ export const make = <E, R, E2, R2>(
       return Effect.fail(new GuardBlocked({ guard, stage, attempt, reason, kinds: [], crashed: false }))
     }
     answered.add(`${stage} ${guard}`)
+    books.whyJson = `the guard "${guard}" answered in the model's place`
     return Effect.succeed(textOf(value, format))
   }
 
@@ -333,6 +342,7 @@ export const make = <E, R, E2, R2>(
       for (const event of events) again.passes(event)
       return again.texts(reading)
     }
+    if (!held.isJson(reading)) books.whyJson = "the output guards write as JSON what they let through"
     // Made anew even where every guard passes: what is given is what they saw.
     const begin = withTexts(
       held.texts(reading),

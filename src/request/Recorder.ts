@@ -37,6 +37,12 @@ const addUsage = (a: Usage, b: Usage): Usage => ({
   reasoningTokens: add(a.reasoningTokens, b.reasoningTokens)
 })
 
+/** The tokens of attempts together. @category measuring */
+export const totalUsage = (attempts: ReadonlyArray<Pick<Attempt, "usage">>): Usage =>
+  attempts.length === 0 ? {} : attempts.map((attempt) => attempt.usage).reduce(addUsage)
+
+const modelWroteJson = "the model wrote JSON"
+
 // What goes into the transcript.
 type Sent = Exclude<ModelEvent, { readonly _tag: "Restarted" }>
 
@@ -70,6 +76,9 @@ export class Recorder<A> {
   private model: string | undefined
   private firstTokenAt: number | undefined
   private firstAt: number | undefined
+  private wasSent = false
+  /** Why the answer under way is JSON, should it have been asked for in another format. */
+  whyJson = modelWroteJson
   // What the model sends in an attempt that repairs: readers see the whole value instead, once it is known.
   private hidden: Array<Sent> | undefined
   private readonly transcript: Transcript
@@ -89,12 +98,18 @@ export class Recorder<A> {
   begin(format: OutputFormat, repairs: boolean): void {
     this.format = repairs ? "json" : format
     this.replayed = {}
+    this.wasSent = false
     this.next(repairs)
   }
 
-  /** What the request that was sent last has used so far, and whom it asked. */
-  spent(): { readonly usage: Usage; readonly model: string | undefined } {
-    return { usage: addUsage(this.replayed, this.usage), model: this.model }
+  /** Notes that the request of this attempt goes out to the provider. */
+  sent(): void {
+    this.wasSent = true
+  }
+
+  /** What the request of this attempt has used so far, and whom it asked; absent where none was sent. */
+  spent(): { readonly usage: Usage; readonly model: string | undefined } | undefined {
+    return this.wasSent ? { usage: addUsage(this.replayed, this.usage), model: this.model } : undefined
   }
 
   private replay(): void {
@@ -114,6 +129,7 @@ export class Recorder<A> {
     this.reasoned = 0
     this.seals = []
     this.finishReason = undefined
+    this.whyJson = modelWroteJson
     this.id = undefined
     this.model = undefined
     this.firstTokenAt = undefined
@@ -192,7 +208,7 @@ export class Recorder<A> {
       id,
       model,
       finishReason,
-      usage: this.ended.map((one) => one.usage).reduce(addUsage),
+      usage: totalUsage(this.ended),
       timeToFirstToken: this.firstAt === undefined ? undefined : this.firstAt - this.startedAt,
       duration: this.now() - this.startedAt,
       attempts: this.ended.map(
@@ -262,7 +278,18 @@ export class Recorder<A> {
   /** Ends the attempt under way, if there is one, which nobody else will end. */
   abandon(state: "cancelled" | "failed", reason: string | undefined): void {
     if (!this.isOpen) return
+    if (!this.isTold) this.ended.push(this.current([]))
     this.reveal(this.hiddenText())
     this.status(state, reason, false)
+  }
+
+  /** The attempts so far, the one under way included. */
+  soFar(): ReadonlyArray<Attempt> {
+    return this.isOpen && !this.isTold ? [...this.ended, this.current([])] : this.ended
+  }
+
+  // An attempt that was accepted stands among those that have ended before readers are told so.
+  private get isTold(): boolean {
+    return this.ended.at(-1)?.attempt === this.attempt
   }
 }

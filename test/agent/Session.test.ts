@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schema } from "effect"
+import { Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Agent, Conversation, Output, Session, SessionWindow } from "effigent"
+import { Agent, Conversation, Guard, Output, Session, SessionWindow } from "effigent"
 import { AnthropicCompatible } from "effigent/layers/anthropic"
 import { SessionStores } from "effigent/layers/store"
 import { ConnectionLost } from "effigent/services/ModelError"
@@ -225,7 +225,7 @@ describe("Session: runs at once", () => {
     }).pipe(Effect.provide(SessionStores.memory))
   )
 
-  it.effect("an interrupted run records nothing and frees the session", () =>
+  it.effect("a run that is interrupted before its first word records nothing and frees the session", () =>
     Effect.gen(function* () {
       const agent = Agent.make({ input: "q" }).pipe(Session.attach(Session.make(), "a"))
       const running = yield* Effect.forkChild(Agent.run(agent), { startImmediately: true })
@@ -236,7 +236,7 @@ describe("Session: runs at once", () => {
     }).pipe(withModel(ScriptedModel.hang, ...numbered(1)))
   )
 
-  it.effect("a run that fails records nothing and frees the session", () =>
+  it.effect("a run that fails records nothing and frees the session, unless the session asks for it", () =>
     Effect.gen(function* () {
       const agent = Agent.make({ input: "q" }).pipe(Session.attach(Session.make(), "a"))
       const error = yield* Effect.flip(Agent.run(agent))
@@ -244,6 +244,150 @@ describe("Session: runs at once", () => {
       assert.lengthOf(yield* Conversation.turns("a"), 0)
       assert.strictEqual(yield* Agent.run(agent), "answer 1")
     }).pipe(withModel(ScriptedModel.fail(new ConnectionLost({ detail: "gone" })), ...numbered(1)))
+  )
+})
+
+// Four pieces, one each second, the first at once.
+const slowly = ScriptedModel.chunks(["One, ", "two, ", "three, ", "four."], {
+  delay: "1 second",
+  usage: { inputTokens: 3 }
+})
+
+describe("Session: answers that did not come to their end", () => {
+  const chatting = (options: Session.Options = {}) =>
+    Agent.make({}).pipe(Session.attach(Session.make(options), "a"), Agent.input("Count."))
+  // The run, interrupted in mid-answer.
+  const stopped = <A, E, R, I>(agent: Agent.Agent<A, E, R, I>) =>
+    Effect.gen(function* () {
+      const running = yield* Effect.forkChild(Agent.run(agent), { startImmediately: true })
+      yield* TestClock.adjust("1500 millis")
+      yield* Fiber.interrupt(running)
+      return yield* Conversation.turns("a")
+    })
+
+  it.effect("S32 what was said of an interrupted answer is kept, marked, and known to the next run", () =>
+    Effect.gen(function* () {
+      const [turn, ...others] = yield* stopped(chatting())
+      assert.lengthOf(others, 0)
+      assert.deepStrictEqual(textOf(turn?.messages ?? []), ["Count.", "One, two, "])
+      assert.strictEqual(turn?.partial, "interrupted")
+      yield* asks(chatting(), "Go on.")
+      assert.deepStrictEqual(textOf(yield* sentBy(1)), ["Count.", "One, two, ", "Go on."])
+      const [, second] = yield* Conversation.turns("a")
+      assert.isUndefined(second?.partial)
+    }).pipe(withModel(slowly, ...numbered(1)))
+  )
+
+  it.effect("S33 of an answer whose readers went away, what had come is kept", () =>
+    Effect.gen(function* () {
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const response = yield* Agent.respond(chatting())
+          yield* response.deltas.pipe(Stream.take(1), Stream.runDrain)
+        })
+      )
+      const [turn] = yield* Conversation.turns("a")
+      assert.deepStrictEqual(textOf(turn?.messages ?? []), ["Count.", "One, "])
+      assert.strictEqual(turn?.partial, "interrupted")
+    }).pipe(withModel(slowly))
+  )
+
+  it.effect("nothing of it is kept where the session wants none, or selects from the whole value", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* stopped(chatting({ partial: "none" })), 0)
+      assert.lengthOf(yield* stopped(chatting({ output: () => "selected" })), 0)
+    }).pipe(withModel(slowly, slowly))
+  )
+
+  it.effect("S32 a failed answer is kept on request", () =>
+    Effect.gen(function* () {
+      const gone = new ConnectionLost({ detail: "gone" })
+      const model = Layer.mergeAll(
+        ScriptedModel.layer([1, 2].map(() => ScriptedModel.failAfter(["One, ", "two, "], gone))),
+        SessionStores.memory
+      )
+      yield* Effect.gen(function* () {
+        yield* Effect.flip(Agent.run(chatting()))
+        assert.lengthOf(yield* Conversation.turns("a"), 0)
+        const error = yield* Effect.flip(Agent.run(chatting({ partial: "all" })))
+        assert.strictEqual(error._tag, "ModelError")
+        const [turn] = yield* Conversation.turns("a")
+        assert.deepStrictEqual(textOf(turn?.messages ?? []), ["Count.", "One, two, "])
+        assert.strictEqual(turn?.partial, "failed")
+      }).pipe(Effect.provide(model))
+    })
+  )
+
+  it.effect("of an attempt with a tool call the words alone are kept, so that the next request is legal", () =>
+    Effect.gen(function* () {
+      const [turn] = yield* stopped(chatting())
+      assert.deepStrictEqual(textOf(turn?.messages ?? []), ["Count.", "Let me see. "])
+    }).pipe(
+      withModel(
+        ScriptedModel.events(
+          [
+            [{ _tag: "Text", text: "Let me see. " }],
+            [{ _tag: "ToolCall", index: 0, id: "c", name: "look_up", arguments: "{}", input: {} }],
+            [{ _tag: "Text", text: "never" }]
+          ],
+          { delay: "1 second" }
+        )
+      )
+    )
+  )
+
+  it.effect("only the attempt that was under way is kept, with the tokens of all", () =>
+    Effect.gen(function* () {
+      const agent = Agent.make({ output: { n: Output.ensure(Schema.Int, "n") } }).pipe(
+        Session.attach(Session.make(), "a"),
+        Agent.input("q")
+      )
+      const [turn] = yield* stopped(agent)
+      assert.deepStrictEqual(textOf(turn?.messages ?? []), ["q", '{"n":'])
+      assert.strictEqual(turn?.usage?.outputTokens, 2)
+    }).pipe(
+      withModel(
+        ScriptedModel.json({ n: "x" }, { usage: { outputTokens: 2 } }),
+        ScriptedModel.chunks(['{"n":', " 1", "2}"], { delay: "2 seconds" })
+      )
+    )
+  )
+
+  it.effect("behind an output guard nothing that was not given is kept", () =>
+    Effect.gen(function* () {
+      assert.lengthOf(yield* stopped(chatting().pipe(Agent.guardOutput(Guard.pii()))), 0)
+    }).pipe(withModel(slowly))
+  )
+
+  it.effect("an answer that is given anew keeps the old one where the new one is interrupted", () =>
+    Effect.gen(function* () {
+      yield* Agent.run(chatting())
+      const [turn, ...others] = yield* stopped(Agent.make({}).pipe(Session.regenerate(Session.make(), "a")))
+      assert.lengthOf(others, 0)
+      assert.deepStrictEqual(textOf(turn?.messages ?? []), ["Count.", "answer 1"])
+    }).pipe(withModel(...numbered(1), slowly))
+  )
+
+  it.effect("a partial turn that cannot be saved leaves the run's own error as it is", () =>
+    Effect.gen(function* () {
+      const error = yield* chatting({ partial: "all" }).pipe(Agent.run, Effect.flip)
+      assert.strictEqual(error._tag, "ModelError")
+    }).pipe(
+      Effect.provide([
+        failingSave,
+        ScriptedModel.layer([ScriptedModel.failAfter(["One, "], new ConnectionLost({ detail: "gone" }))])
+      ])
+    )
+  )
+
+  it.effect("a fork keeps the mark with the answer, and not without it", () =>
+    Effect.gen(function* () {
+      yield* stopped(chatting())
+      yield* Conversation.fork("a", "whole")
+      yield* Conversation.fork("a", "question", 1)
+      assert.strictEqual((yield* Conversation.turns("whole"))[0]?.partial, "interrupted")
+      assert.isUndefined((yield* Conversation.turns("question"))[0]?.partial)
+    }).pipe(withModel(slowly))
   )
 })
 

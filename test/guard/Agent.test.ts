@@ -4,6 +4,7 @@ import { TestClock } from "effect/testing"
 import {
   Agent,
   type AgentError,
+  Budget,
   Deltas,
   Guard,
   type GuardBlocked,
@@ -221,6 +222,37 @@ describe("input guards", () => {
     }).pipe(Effect.provide(ScriptedModel.layer([])))
   )
 
+  it.effect("S62 such an answer costs no request, and is given where the budget is spent", () =>
+    Effect.gen(function* () {
+      let prices = 0
+      const greeting = Guard.make("greeting", ({ pieces }) =>
+        Effect.succeed(pieces.some(({ text }) => text === "hi") ? Guard.answer("Hello!") : Guard.pass)
+      )
+      const of = () => {
+        prices++
+        return 1
+      }
+      const budget = yield* Budget.make({ requests: 1, cost: { limit: 10, of } })
+      const say = (text: string) => talk.pipe(Agent.input(text), Agent.guardInput(greeting), Agent.run)
+      const answers = yield* Effect.forEach(["hi", "go", "hi"], say).pipe(Budget.provide(budget))
+      assert.deepStrictEqual(answers, ["Hello!", "Done.", "Hello!"])
+      assert.deepInclude(yield* budget.spent, { requests: 1, cost: 1 })
+      assert.strictEqual(prices, 1)
+      const error = yield* say("go").pipe(Budget.provide(budget), Effect.flip)
+      assert.strictEqual(error._tag, "BudgetExceeded")
+      assert.strictEqual(yield* requestCount, 1)
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.text("Done.")])))
+  )
+
+  it.effect("a request that a guard blocks is not counted", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ requests: 1 })
+      const blocked = talk.pipe(Agent.input("jane@example.com"), Agent.guardInput(Guard.pii({ mode: "block" })))
+      yield* blocked.pipe(Agent.run, Effect.flip, Budget.provide(budget))
+      assert.deepInclude(yield* budget.spent, { requests: 0 })
+    }).pipe(Effect.provide(ScriptedModel.layer([])))
+  )
+
   it.effect(
     "S62 such an answer is judged by the contract; one that does not fulfil it is not given over and over",
     () =>
@@ -370,9 +402,34 @@ describe("output guards", () => {
         assert.strictEqual(name, "Jane")
         assert.match(email, /^\*+$/)
         assert.strictEqual(yield* response.awaitKey("email"), email)
+        const meta = yield* response.meta
+        assert.strictEqual(meta.format, "json")
+        const reason = "the output guards write as JSON what they let through"
+        assert.deepStrictEqual(meta.formatFallback, { from: format, to: "json", reason })
       }).pipe(Effect.provide(ScriptedModel.layer(leaky(text))))
     )
   }
+
+  it.effect("why the answer is JSON: the model wrote it, or a guard did", () =>
+    Effect.gen(function* () {
+      const why = Effect.fnUntraced(function* <E>(guarded: Agent.Agent<typeof Contact.Type, E>) {
+        const response = yield* guarded.pipe(Agent.settings({ format: "hybrid", maxRetries: 0 }), Agent.respond)
+        return (yield* response.meta).formatFallback?.reason
+      })
+      const instead = Guard.make("static", () => Effect.succeed(Guard.answer({ name: "n", email: "e" })))
+      assert.strictEqual(yield* why(contact.pipe(Agent.guardOutput(Guard.pii()))), "the model wrote JSON")
+      const byGuard = `the guard "static" answered in the model's place`
+      assert.strictEqual(yield* why(contact.pipe(Agent.guardOutput(instead))), byGuard)
+      assert.strictEqual(yield* why(contact.pipe(Agent.guardInput(instead))), byGuard)
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.json({ name: "Jane", email: "-" }),
+          ScriptedModel.text("## name\nJane\n\n## email\n-\n")
+        ])
+      )
+    )
+  )
 
   it.effect("an answer that was cut off stays cut off behind a guard", () =>
     Effect.gen(function* () {
