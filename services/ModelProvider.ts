@@ -121,12 +121,16 @@ export type FinishReason = "stop" | "length" | "content-filter" | "tool-calls" |
 export type ModelEvent =
   /** A piece of the answer. Never empty. */
   | { readonly _tag: "Text"; readonly text: string }
-  /** A piece of the model's reasoning; `signature` and `redacted` are to be sent back unchanged in the next turn. */
+  /**
+   * A piece of the model's reasoning; `signature` and `redacted` are to be sent back unchanged in the next turn. `vendor`
+   * says to whom: no one else can read them.
+   */
   | {
       readonly _tag: "Reasoning"
       readonly text: string
       readonly signature?: string | undefined
       readonly redacted?: string | undefined
+      readonly vendor?: string | undefined
     }
   /** A piece of a tool call's arguments, as JSON text. `index` tells parallel calls apart. */
   | {

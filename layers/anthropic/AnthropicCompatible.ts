@@ -16,6 +16,7 @@ import type { ModelErrorReason } from "../../services/ModelError.ts"
 import { ModelProvider } from "../../services/ModelProvider.ts"
 import * as Endpoint from "../../src/wire/Endpoint.ts"
 import { Failures } from "../../src/wire/Failure.ts"
+import * as Seal from "../../src/wire/Seal.ts"
 import * as ServerEvents from "../../src/wire/ServerEvents.ts"
 import * as Timeouts from "../../src/wire/Timeouts.ts"
 import { EventDecoder } from "./Events.ts"
@@ -62,6 +63,7 @@ const isVendor = (baseUrl: string | undefined): boolean =>
  */
 export const make = (options: Options): ModelProvider["Service"] => {
   const name = options.name ?? "anthropic"
+  const baseUrl = options.baseUrl ?? "https://api.anthropic.com"
   const { apiKey, headers, secrets } = Endpoint.open(options, options.baseUrl)
   const failures = new Failures(name, secrets)
   const auth = options.auth ?? (isVendor(options.baseUrl) ? "bearer" : "x-api-key")
@@ -71,7 +73,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
   // Everything is given, lest the SDK look into the environment or into a profile on disk.
   const client = new Anthropic({
     apiKey: apiKey ?? "none",
-    baseURL: options.baseUrl ?? "https://api.anthropic.com",
+    baseURL: baseUrl,
     webhookKey: null,
     defaultHeaders: { ...credentials, ...headers },
     ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
@@ -84,6 +86,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
     fetchOptions: { redirect: "manual" }
   })
   const limits = Timeouts.limits(options.timeouts)
+  const dialect = { maxTokens: options.maxTokens ?? 8192, vendor: Seal.vendor("anthropic", baseUrl) }
 
   const onRejected = (cause: unknown, now: number): ModelErrorReason =>
     cause instanceof Anthropic.APIError && cause.status !== undefined
@@ -96,12 +99,12 @@ export const make = (options: Options): ModelProvider["Service"] => {
     stream: (request) =>
       Stream.suspend(() => {
         const model = request.model ?? options.model
-        const body = Request.body(request, model, options.maxTokens ?? 8192)
+        const body = Request.body(request, model, dialect)
         if (Result.isFailure(body)) return Stream.fail(failures.error(model, failures.unsupported(body.failure)))
         return ServerEvents.stream(() => ({
           open: (signal) => client.messages.create(body.success, { signal }).asResponse(),
           onRejected,
-          decoder: new EventDecoder(failures, request.includeRaw),
+          decoder: new EventDecoder(failures, request.includeRaw, dialect.vendor),
           limits,
           failures,
           model

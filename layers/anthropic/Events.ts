@@ -35,6 +35,7 @@ interface Call {
 export class EventDecoder implements Decoder {
   private readonly failures: Failures
   private readonly includeRaw: boolean
+  private readonly vendor: string
   private readonly open = new Map<number, Call>()
   private calls = 0
   private usage: Usage = {}
@@ -45,9 +46,10 @@ export class EventDecoder implements Decoder {
   private stopped = false
   private closed = false
 
-  constructor(failures: Failures, includeRaw: boolean) {
+  constructor(failures: Failures, includeRaw: boolean, vendor: string) {
     this.failures = failures
     this.includeRaw = includeRaw
+    this.vendor = vendor
   }
 
   get isClosed(): boolean {
@@ -143,7 +145,7 @@ export class EventDecoder implements Decoder {
       }
       case "redacted_thinking": {
         const redacted = Fields.text(block["data"])
-        if (redacted !== undefined) out.push({ _tag: "Reasoning", text: "", redacted })
+        if (redacted !== undefined) out.push({ _tag: "Reasoning", text: "", redacted, vendor: this.vendor })
         break
       }
       case "tool_use": {
@@ -185,8 +187,9 @@ export class EventDecoder implements Decoder {
   }
 
   private thought(text: string | undefined, signature: string | undefined, out: Array<ModelEvent>): void {
-    if (signature !== undefined) out.push({ _tag: "Reasoning", text: text ?? "", signature })
-    else if (text !== undefined) out.push({ _tag: "Reasoning", text })
+    if (signature !== undefined) {
+      out.push({ _tag: "Reasoning", text: text ?? "", signature, vendor: this.vendor })
+    } else if (text !== undefined) out.push({ _tag: "Reasoning", text })
   }
 
   private stop(index: number, out: Array<ModelEvent>): void {

@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import type { Prompt } from "../../services/Ai.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as File from "../../src/wire/File.ts"
-import * as Opaque from "../../src/wire/Opaque.ts"
+import * as Seal from "../../src/wire/Seal.ts"
 
 type Block = Anthropic.ContentBlockParam
 
@@ -26,11 +26,11 @@ export interface Conversation {
 }
 
 /**
- * The conversation of a prompt. Fails with what cannot be sent.
+ * The conversation of a prompt; `vendor` is whose seals on thoughts are sent. Fails with what cannot be sent.
  *
  * @category rendering
  */
-export const fromPrompt = (prompt: Prompt.Prompt): Result.Result<Conversation, string> => {
+export const fromPrompt = (prompt: Prompt.Prompt, vendor: string): Result.Result<Conversation, string> => {
   const system: Array<Anthropic.TextBlockParam> = []
   const turns: Array<{ readonly role: "user" | "assistant"; readonly content: Array<Block> }> = []
   for (const message of prompt.content) {
@@ -43,7 +43,7 @@ export const fromPrompt = (prompt: Prompt.Prompt): Result.Result<Conversation, s
       message.role === "user"
         ? userBlocks(message.content)
         : message.role === "assistant"
-          ? assistantBlocks(message.content)
+          ? assistantBlocks(message.content, vendor)
           : resultBlocks(message.content)
     if (Result.isFailure(blocks)) return Result.fail(blocks.failure)
     const role = message.role === "assistant" ? "assistant" : "user"
@@ -115,7 +115,10 @@ const fileBlock = (
 const isImageType = (type: string): type is Anthropic.Base64ImageSource["media_type"] =>
   type === "image/jpeg" || type === "image/png" || type === "image/gif" || type === "image/webp"
 
-const assistantBlocks = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): Result.Result<Array<Block>, string> => {
+const assistantBlocks = (
+  parts: ReadonlyArray<Prompt.AssistantMessagePart>,
+  vendor: string
+): Result.Result<Array<Block>, string> => {
   const blocks: Array<Block> = []
   for (const part of parts) {
     switch (part.type) {
@@ -124,7 +127,7 @@ const assistantBlocks = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): Res
         break
       }
       case "reasoning": {
-        const block = thinking(part)
+        const block = thinking(part, vendor)
         if (block !== undefined) blocks.push(block)
         break
       }
@@ -143,14 +146,12 @@ const assistantBlocks = (parts: ReadonlyArray<Prompt.AssistantMessagePart>): Res
 }
 
 // Thoughts go back as they came: signed or encrypted by the vendor. Others would be refused, and are left out.
-const thinking = (part: Prompt.ReasoningPart): Block | undefined => {
-  const ours = Fields.object(part.options["effigent"])
+const thinking = (part: Prompt.ReasoningPart, vendor: string): Block | undefined => {
+  const ours = Seal.of(part, vendor)
   const theirs = Fields.object(part.options["anthropic"])
-  const redacted = Fields.text(ours?.["redacted"]) ?? Fields.text(theirs?.["redactedData"])
+  const redacted = ours.redacted ?? Fields.text(theirs?.["redactedData"])
   if (redacted !== undefined) return { type: "redacted_thinking", data: redacted }
-  // Another provider's attachment is no signature of the vendor's.
-  if (Opaque.fromSignature(ours?.["signature"]) !== undefined) return undefined
-  const signature = Fields.text(ours?.["signature"]) ?? Fields.text(theirs?.["signature"])
+  const signature = ours.signature ?? Fields.text(theirs?.["signature"])
   return signature === undefined ? undefined : { type: "thinking", thinking: part.text, signature }
 }
 

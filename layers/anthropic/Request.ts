@@ -10,17 +10,28 @@ import * as Messages from "./Messages.ts"
 type Body = Anthropic.MessageCreateParamsStreaming & { temperature?: number; top_p?: number }
 
 /**
- * The body of a request; `maxTokens` is the limit where the request sets none. Fails with what cannot be sent. The
- * protocol has no seed.
+ * How requests are written, where servers and programs differ.
+ *
+ * @category models
+ */
+export interface Dialect {
+  /** The limit of the answer where the request sets none. */
+  readonly maxTokens: number
+  /** Whose seals on thoughts are sent back. */
+  readonly vendor: string
+}
+
+/**
+ * The body of a request. Fails with what cannot be sent. The protocol has no seed.
  *
  * @category rendering
  */
-export const body = (request: ModelRequest, model: string, maxTokens: number): Result.Result<Body, string> => {
-  const conversation = Messages.fromPrompt(request.prompt)
+export const body = (request: ModelRequest, model: string, dialect: Dialect): Result.Result<Body, string> => {
+  const conversation = Messages.fromPrompt(request.prompt, dialect.vendor)
   if (Result.isFailure(conversation)) return Result.fail(conversation.failure)
   const { options, output } = request
   const { messages, system } = conversation.success
-  const body: Body = { model, max_tokens: options.maxTokens ?? maxTokens, messages, stream: true }
+  const body: Body = { model, max_tokens: options.maxTokens ?? dialect.maxTokens, messages, stream: true }
   if (system.length > 0) body.system = system
   if (request.tools.length > 0) {
     const tools: Array<Anthropic.Tool> = []

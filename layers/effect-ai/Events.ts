@@ -135,12 +135,14 @@ export class EventWriter implements Decoder<Part, AiError.AiError, ModelEvent, M
     const redacted = Fields.text(ours?.["redacted"])
     const signature =
       Fields.text(ours?.["signature"]) ?? (ours === undefined ? Opaque.toSignature(metadata) : undefined)
+    const vendor = Fields.text(ours?.["vendor"])
     if (signature === undefined && redacted === undefined) return
     out.push({
       _tag: "Reasoning",
       text: "",
       ...(signature === undefined ? {} : { signature }),
-      ...(redacted === undefined ? {} : { redacted })
+      ...(redacted === undefined ? {} : { redacted }),
+      ...(vendor === undefined ? {} : { vendor })
     })
   }
 

@@ -157,7 +157,7 @@ export class PartWriter implements Decoder<ModelEvent, ModelError, Part, AiError
 
   // A signature ends the block that it signs. It comes back to our providers as `options.effigent`.
   private reasoning(event: Extract<ModelEvent, { readonly _tag: "Reasoning" }>, out: Array<Part>): undefined {
-    const { redacted, signature, text } = event
+    const { redacted, signature, text, vendor } = event
     if (redacted !== undefined) this.close(out)
     const id = this.enter("reasoning", out)
     if (text !== "") out.push({ type: "reasoning-delta", id, delta: text })
@@ -165,7 +165,8 @@ export class PartWriter implements Decoder<ModelEvent, ModelError, Part, AiError
     this.open = undefined
     const effigent = {
       ...(signature === undefined ? {} : { signature }),
-      ...(redacted === undefined ? {} : { redacted })
+      ...(redacted === undefined ? {} : { redacted }),
+      ...(vendor === undefined ? {} : { vendor })
     }
     out.push({ type: "reasoning-end", id, metadata: { effigent } })
   }

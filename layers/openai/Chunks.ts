@@ -29,6 +29,7 @@ const finishReasons: { readonly [word: string]: FinishReason } = {
 export class ChunkDecoder implements Decoder {
   private readonly failures: Failures
   private readonly includeRaw: boolean
+  private readonly vendor: string
   private readonly tools = new ToolCalls()
   private usage: Usage = {}
   private id: string | undefined
@@ -36,9 +37,10 @@ export class ChunkDecoder implements Decoder {
   private finishWord: string | undefined
   private closed = false
 
-  constructor(failures: Failures, includeRaw: boolean) {
+  constructor(failures: Failures, includeRaw: boolean, vendor: string) {
     this.failures = failures
     this.includeRaw = includeRaw
+    this.vendor = vendor
   }
 
   get isClosed(): boolean {
@@ -134,7 +136,8 @@ export class ChunkDecoder implements Decoder {
         _tag: "Reasoning",
         text,
         ...(signature === undefined ? {} : { signature }),
-        ...(redacted === undefined ? {} : { redacted })
+        ...(redacted === undefined ? {} : { redacted }),
+        ...(signature === undefined && redacted === undefined ? {} : { vendor: this.vendor })
       })
     }
   }

@@ -40,6 +40,8 @@ export interface Client {
   readonly sdk: OpenAI
   /** Whether the endpoint is one of OpenAI's own or Azure's. */
   readonly isVendor: boolean
+  /** The base URL that is asked. */
+  readonly baseUrl: string
   readonly developerRole: "developer" | "system"
   readonly limits: Timeouts.Limits
   readonly failures: Failures
@@ -58,13 +60,14 @@ const vendorUrl = /^https?:\/\/([^/]+\.)?(openai\.com|openai\.azure\.com)(:\d+)?
 /** Opens a client. @category constructors */
 export const open = (options: Omit<ClientOptions, "model">): Client => {
   const name = options.name ?? "openai"
+  const baseUrl = options.baseUrl ?? "https://api.openai.com/v1"
   const { apiKey, headers, secrets } = Endpoint.open(options, options.baseUrl)
   const failures = new Failures(name, secrets)
   // What is not given is null, lest the SDK look into the environment.
   const sdk = new OpenAI({
     apiKey: apiKey ?? "none",
     adminAPIKey: null,
-    baseURL: options.baseUrl ?? "https://api.openai.com/v1",
+    baseURL: baseUrl,
     organization: options.organization ?? null,
     project: options.project ?? null,
     webhookSecret: null,
@@ -82,6 +85,7 @@ export const open = (options: Omit<ClientOptions, "model">): Client => {
     name,
     sdk,
     isVendor,
+    baseUrl,
     developerRole: options.developerRole ?? (isVendor ? "developer" : "system"),
     limits: Timeouts.limits(options.timeouts),
     failures,

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { ModelProvider } from "../../services/ModelProvider.ts"
+import * as Seal from "../../src/wire/Seal.ts"
 import * as ServerEvents from "../../src/wire/ServerEvents.ts"
 import { ChunkDecoder } from "./Chunks.ts"
 import * as Client from "./Client.ts"
@@ -47,12 +48,13 @@ export type ConfigOptions = Partial<Omit<Options, "apiKey" | "baseUrl">>
  * @category constructors
  */
 export const make = (options: Options): ModelProvider["Service"] => {
-  const { decoder, developerRole, failures, isVendor, limits, name, onRejected, sdk } = Client.open(options)
+  const { baseUrl, decoder, developerRole, failures, isVendor, limits, name, onRejected, sdk } = Client.open(options)
   const dialect: Request.Dialect = {
     maxTokensField: options.maxTokensField ?? (isVendor ? "max_completion_tokens" : "max_tokens"),
     developerRole,
     reasoningField: options.reasoningField
   }
+  const vendor = Seal.vendor("chat", baseUrl)
   return {
     name,
     dialect: "openai",
@@ -64,7 +66,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
         return ServerEvents.stream(() => ({
           open: (signal) => sdk.chat.completions.create(body.success, { signal }).asResponse(),
           onRejected,
-          decoder: decoder(new ChunkDecoder(failures, request.includeRaw)),
+          decoder: decoder(new ChunkDecoder(failures, request.includeRaw, vendor)),
           limits,
           failures,
           model

@@ -11,6 +11,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { ModelProvider } from "../../services/ModelProvider.ts"
+import * as Seal from "../../src/wire/Seal.ts"
 import * as ServerEvents from "../../src/wire/ServerEvents.ts"
 import * as Client from "./Client.ts"
 import { ResponsesDecoder } from "./ResponsesEvents.ts"
@@ -49,11 +50,12 @@ export type ConfigOptions = Partial<Omit<Options, "apiKey" | "baseUrl">>
  * @category constructors
  */
 export const make = (options: Options): ModelProvider["Service"] => {
-  const { decoder, developerRole, failures, limits, name, onRejected, sdk } = Client.open(options)
+  const { baseUrl, decoder, developerRole, failures, limits, name, onRejected, sdk } = Client.open(options)
   const { effort, summary } = options.reasoning ?? {}
   const dialect: Request.Dialect = {
     developerRole,
     store: options.store === true,
+    vendor: Seal.vendor("responses", baseUrl),
     reasoning:
       options.reasoning === undefined
         ? undefined
@@ -70,7 +72,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
         return ServerEvents.stream(() => ({
           open: (signal) => sdk.responses.create(body.success, { signal }).asResponse(),
           onRejected,
-          decoder: decoder(new ResponsesDecoder(failures, request.includeRaw)),
+          decoder: decoder(new ResponsesDecoder(failures, request.includeRaw, dialect.vendor)),
           limits,
           failures,
           model

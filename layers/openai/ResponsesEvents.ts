@@ -38,6 +38,7 @@ const incompleteReasons: { readonly [word: string]: FinishReason } = {
 export class ResponsesDecoder implements Decoder {
   private readonly failures: Failures
   private readonly includeRaw: boolean
+  private readonly vendor: string
   /** What has been said of each part, by its kind and place. */
   private readonly parts = new Map<string, string>()
   private readonly calls: Array<Call> = []
@@ -52,9 +53,10 @@ export class ResponsesDecoder implements Decoder {
   private lastSummary: string | undefined
   private end: { readonly reason: FinishReason; readonly raw: string } | undefined
 
-  constructor(failures: Failures, includeRaw: boolean) {
+  constructor(failures: Failures, includeRaw: boolean, vendor: string) {
     this.failures = failures
     this.includeRaw = includeRaw
+    this.vendor = vendor
   }
 
   get isClosed(): boolean {
@@ -163,7 +165,7 @@ export class ResponsesDecoder implements Decoder {
         if (!isDone || redacted === undefined || this.ciphers.has(place)) return
         this.ciphers.add(place)
         this.seen.add("reasoning")
-        out.push({ _tag: "Reasoning", text: "", redacted })
+        out.push({ _tag: "Reasoning", text: "", redacted, vendor: this.vendor })
         return
       }
       case "function_call": {

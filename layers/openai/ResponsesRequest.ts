@@ -6,6 +6,7 @@ import { Tool } from "../../services/AiTool.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as File from "../../src/wire/File.ts"
+import * as Seal from "../../src/wire/Seal.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
 
 type Body = Responses.ResponseCreateParamsStreaming
@@ -23,6 +24,8 @@ export interface Dialect {
   readonly store: boolean
   /** How the model reasons. */
   readonly reasoning: Responses.ResponseCreateParams["reasoning"]
+  /** Whose ciphers of thoughts are sent back. */
+  readonly vendor: string
 }
 
 /**
@@ -99,7 +102,7 @@ const fromPrompt = (prompt: Prompt.Prompt, dialect: Dialect): Result.Result<Inpu
       }
       case "assistant": {
         for (const part of message.content) {
-          const item = assistantItem(part)
+          const item = assistantItem(part, dialect.vendor)
           if (Result.isFailure(item)) return Result.fail(item.failure)
           if (item.success !== undefined) items.push(item.success)
         }
@@ -158,12 +161,12 @@ const filePart = (part: Prompt.FilePart): Result.Result<Responses.ResponseInputC
   return Result.map(File.textOf(file), (text) => ({ type: "input_text", text }))
 }
 
-const assistantItem = (part: Prompt.AssistantMessagePart): Result.Result<Item | undefined, string> => {
+const assistantItem = (part: Prompt.AssistantMessagePart, vendor: string): Result.Result<Item | undefined, string> => {
   switch (part.type) {
     case "text":
       return Result.succeed(part.text === "" ? undefined : { role: "assistant", content: part.text })
     case "reasoning":
-      return Result.succeed(reasoningItem(part))
+      return Result.succeed(reasoningItem(part, vendor))
     case "tool-call": {
       if (part.providerExecuted) return Result.succeed(undefined)
       const { id, name, params } = part
@@ -177,8 +180,8 @@ const assistantItem = (part: Prompt.AssistantMessagePart): Result.Result<Item | 
 }
 
 // Thoughts go back as they came: encrypted by the vendor. Others would be refused, and are left out.
-const reasoningItem = (part: Prompt.ReasoningPart): Item | undefined => {
-  const cipher = Fields.text(Fields.object(part.options["effigent"])?.["redacted"])
+const reasoningItem = (part: Prompt.ReasoningPart, vendor: string): Item | undefined => {
+  const cipher = Seal.of(part, vendor).redacted
   if (cipher === undefined) return undefined
   const summary = part.text === "" ? [] : [{ type: "summary_text", text: part.text }]
   // The type asks for an id, which names an item that the server has kept; a cipher needs none.

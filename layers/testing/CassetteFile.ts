@@ -15,7 +15,7 @@ const call = { index: Schema.Int, id: Schema.String, name: Schema.String }
 
 const Event = Schema.Union([
   Schema.TaggedStruct("Text", { text: Schema.String }),
-  Schema.TaggedStruct("Reasoning", { text: Schema.String, signature: text, redacted: text }),
+  Schema.TaggedStruct("Reasoning", { text: Schema.String, signature: text, redacted: text, vendor: text }),
   Schema.TaggedStruct("ToolCallDelta", { ...call, delta: Schema.String }),
   Schema.TaggedStruct("ToolCall", { ...call, arguments: Schema.String, input: Schema.optionalKey(Schema.Json) }),
   Schema.TaggedStruct("Refusal", { text: Schema.String }),

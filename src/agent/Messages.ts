@@ -123,13 +123,11 @@ export const assistant = (text: string, thoughts: ReadonlyArray<Thought>): Messa
   content: [...thoughts.map(reasoning), { type: "text", text }]
 })
 
-const reasoning = ({ redacted, signature, text }: Thought): Prompt.ReasoningPartEncoded => ({
-  type: "reasoning",
-  text,
-  ...(signature === undefined && redacted === undefined
-    ? {}
-    : { options: { effigent: redacted === undefined ? { signature: signature ?? null } : { redacted } } })
-})
+const reasoning = ({ redacted, signature, text, vendor }: Thought): Prompt.ReasoningPartEncoded => {
+  if (signature === undefined && redacted === undefined) return { type: "reasoning", text }
+  const seal = redacted === undefined ? { signature: signature ?? null } : { redacted }
+  return { type: "reasoning", text, options: { effigent: vendor === undefined ? seal : { ...seal, vendor } } }
+}
 
 const decode = Schema.decodeUnknownEffect(Schema.Array(Prompt.Message))
 const toJson = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Prompt.Message)))

@@ -39,6 +39,8 @@ export interface Thought {
   readonly signature?: string | undefined
   /** The vendor's encrypted form of words that it hides. */
   readonly redacted?: string | undefined
+  /** Who signed or encrypted, and alone can read it: a protocol at a host. */
+  readonly vendor?: string | undefined
 }
 
 /**

@@ -18,12 +18,13 @@ interface Seal extends Omit<Thought, "text"> {
 const thoughtsOf = (reasoning: string, seals: ReadonlyArray<Seal>): ReadonlyArray<Thought> => {
   const thoughts: Array<Thought> = []
   let start = 0
-  for (const { end, redacted, signature } of seals) {
+  for (const { end, redacted, signature, vendor } of seals) {
+    const by = vendor === undefined ? {} : { vendor }
     const text = reasoning.slice(start, end)
     start = end
     // What is hidden has no words: those before it are a thought of their own.
     if (redacted !== undefined && text !== "") thoughts.push({ text })
-    thoughts.push(redacted === undefined ? { text, signature } : { text: "", redacted })
+    thoughts.push(redacted === undefined ? { text, signature, ...by } : { text: "", redacted, ...by })
   }
   if (start < reasoning.length) thoughts.push({ text: reasoning.slice(start) })
   return thoughts
@@ -258,7 +259,8 @@ export class Recorder<A> {
     this.transcript.reasoning(event.text)
     this.reasoned += event.text.length
     if (event.signature === undefined && event.redacted === undefined) return
-    this.seals.push({ end: this.reasoned, signature: event.signature, redacted: event.redacted })
+    const { redacted, signature, vendor } = event
+    this.seals.push({ end: this.reasoned, signature, redacted, vendor })
     this.transcript.mark({ ...event, text: "" })
   }
 

@@ -18,13 +18,14 @@ const piece = (index: number, partial_json: string) => delta(index, { type: "inp
 
 const answer = Effect.fnUntraced(function* (...frames: ReadonlyArray<string>) {
   const server = yield* serve(sse(frames))
-  return yield* run(AnthropicCompatible.make({ model: "m", baseUrl: server.url }).stream(plainRequest()))
+  const outcome = yield* run(AnthropicCompatible.make({ model: "m", baseUrl: server.url }).stream(plainRequest()))
+  return { ...outcome, vendor: `anthropic@${new URL(server.url).host}` }
 })
 
 describe("messages answers", () => {
-  it.live("thoughts with their signature, ciphers as they came", () =>
+  it.live("thoughts with their signature, ciphers as they came, and who has set them", () =>
     Effect.gen(function* () {
-      const { events } = yield* answer(
+      const { events, vendor } = yield* answer(
         start,
         block(0, { type: "thinking", thinking: "", signature: "" }),
         delta(0, { type: "thinking_delta", thinking: "hm" }),
@@ -39,8 +40,8 @@ describe("messages answers", () => {
         events.filter(({ _tag }) => _tag === "Reasoning"),
         [
           { _tag: "Reasoning", text: "hm" },
-          { _tag: "Reasoning", text: "", signature: "SIG==" },
-          { _tag: "Reasoning", text: "", redacted: "ENC" }
+          { _tag: "Reasoning", text: "", signature: "SIG==", vendor },
+          { _tag: "Reasoning", text: "", redacted: "ENC", vendor }
         ]
       )
     })

@@ -12,7 +12,8 @@ const done = "data: [DONE]\n\n"
 
 const answer = Effect.fnUntraced(function* (...frames: ReadonlyArray<string>) {
   const server = yield* serve(sse(frames))
-  return yield* run(OpenAICompatible.make({ model: "m", baseUrl: server.url }).stream(plainRequest()))
+  const outcome = yield* run(OpenAICompatible.make({ model: "m", baseUrl: server.url }).stream(plainRequest()))
+  return { ...outcome, vendor: `chat@${new URL(server.url).host}` }
 })
 const failure = Effect.fnUntraced(function* (error: unknown) {
   const outcome = yield* answer(delta({ content: "Hel" }), frame(error), finish(), done)
@@ -53,7 +54,7 @@ describe("chat-completions answers", () => {
 
   it.live("reasoning details give text where no other field does, and signatures and ciphers always", () =>
     Effect.gen(function* () {
-      const { events, reasoning } = yield* answer(
+      const { events, reasoning, vendor } = yield* answer(
         delta({ reasoning: "a", reasoning_details: [{ type: "reasoning.text", text: "a", signature: "SIG" }] }),
         delta({
           reasoning_details: [
@@ -69,9 +70,9 @@ describe("chat-completions answers", () => {
         events.filter(({ _tag }) => _tag === "Reasoning"),
         [
           { _tag: "Reasoning", text: "a" },
-          { _tag: "Reasoning", text: "", signature: "SIG" },
+          { _tag: "Reasoning", text: "", signature: "SIG", vendor },
           { _tag: "Reasoning", text: "b" },
-          { _tag: "Reasoning", text: "", redacted: "ENC" }
+          { _tag: "Reasoning", text: "", redacted: "ENC", vendor }
         ]
       )
     })
