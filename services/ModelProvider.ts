@@ -19,6 +19,19 @@ import type { Json, JsonObject } from "./Json.ts"
 import type { ModelError } from "./ModelError.ts"
 
 /**
+ * The wish that the provider keeps a prompt for the next request that begins alike, which then costs less and is
+ * answered sooner. A wish is no promise: a provider that has no such thing passes it over.
+ *
+ * @category models
+ */
+export interface PromptCache {
+  /** For how long: some minutes, or an hour or more, which may cost more. Default `short`. */
+  readonly retention?: "short" | "long" | undefined
+  /** Requests with one key are sent where their common beginning is likely to be kept; for providers that ask for it. */
+  readonly key?: string | undefined
+}
+
+/**
  * Sampling options of one request. What is absent is left to the provider.
  *
  * @category models
@@ -34,6 +47,8 @@ export interface ModelOptions {
   readonly stop?: ReadonlyArray<string> | undefined
   /** Seed for providers that can repeat an answer. */
   readonly seed?: number | undefined
+  /** Keep the prompt for requests that begin alike. What it saved stands in `Usage.cachedInputTokens`. */
+  readonly cache?: PromptCache | undefined
   /** Anything else that the provider's request body takes, by its own names; wins over what this library sets. */
   readonly provider?: JsonObject | undefined
 }

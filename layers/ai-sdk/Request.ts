@@ -8,7 +8,8 @@ import type {
 } from "@ai-sdk/provider"
 import { Tool } from "../../services/AiTool.ts"
 import type { JsonObject } from "../../services/Json.ts"
-import type { ModelRequest } from "../../services/ModelProvider.ts"
+import type { ModelRequest, PromptCache } from "../../services/ModelProvider.ts"
+import * as CacheMarks from "../../src/wire/CacheMarks.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
 import * as Messages from "./Messages.ts"
@@ -34,7 +35,7 @@ export const callOptions = (
   signal: AbortSignal
 ): LanguageModelV4CallOptions => {
   const call: LanguageModelV4CallOptions = {
-    prompt: Messages.fromPrompt(prompt),
+    prompt: Messages.fromPrompt(options.cache === undefined ? prompt : CacheMarks.add(prompt, options.cache)),
     abortSignal: signal,
     includeRawChunks: includeRaw
   }
@@ -52,8 +53,15 @@ export const callOptions = (
     // JSON Schema as both sides write it; the SDK's type is a stricter spelling of the same.
     call.responseFormat = { type: "json", schema: (strict ?? output.jsonSchema) as JSONSchema, name: output.name }
   }
-  return options.provider === undefined ? call : { ...call, ...provider(options.provider, namespace) }
+  const own = { ...(dialect === "openai" ? cacheOptions(options.cache) : {}), ...options.provider }
+  return Object.keys(own).length === 0 ? call : { ...call, ...provider(own, namespace) }
 }
+
+// Anthropic's models look for marks in the prompt; these are the names of OpenAI's.
+const cacheOptions = ({ key, retention }: PromptCache = {}): JsonObject => ({
+  ...(key === undefined ? {} : { promptCacheKey: key }),
+  ...(retention === "long" ? { promptCacheRetention: "24h" } : {})
+})
 
 const choice = (choice: NonNullable<ModelRequest["toolChoice"]>): LanguageModelV4ToolChoice =>
   typeof choice === "string" ? { type: choice } : { type: "tool", toolName: choice.tool }

@@ -3,12 +3,13 @@
  * wherever they stand, go to the system text; neighbours of one role become one message, for the protocol wants them
  * to alternate. Nothing is sent where a part has no form.
  *
- * A `cacheControl` under `anthropic` in the options of a system message, a text, a file or a tool result sets a cache
- * breakpoint there: `{ anthropic: { cacheControl: { type: "ephemeral" } } }`.
+ * A `cacheControl` under `anthropic` in the options of a system message, a text, a file, a tool call or a tool result
+ * sets a cache breakpoint there: `{ anthropic: { cacheControl: { type: "ephemeral" } } }`.
  */
 import type Anthropic from "@anthropic-ai/sdk"
 import * as Result from "effect/Result"
 import type { Prompt } from "../../services/Ai.ts"
+import * as CacheMarks from "../../src/wire/CacheMarks.ts"
 import * as Fields from "../../src/wire/Fields.ts"
 import * as File from "../../src/wire/File.ts"
 import * as Seal from "../../src/wire/Seal.ts"
@@ -60,10 +61,8 @@ export const fromPrompt = (prompt: Prompt.Prompt, vendor: string): Result.Result
 }
 
 const caching = (options: Prompt.ProviderOptions): { readonly cache_control?: Anthropic.CacheControlEphemeral } => {
-  const control = Fields.object(Fields.object(options["anthropic"])?.["cacheControl"])
-  if (control?.["type"] !== "ephemeral") return {}
-  const ttl = control["ttl"]
-  return { cache_control: ttl === "5m" || ttl === "1h" ? { type: "ephemeral", ttl } : { type: "ephemeral" } }
+  const mark = CacheMarks.of(options)
+  return mark === undefined ? {} : { cache_control: mark }
 }
 
 type UserBlock = Anthropic.TextBlockParam | Anthropic.ImageBlockParam | Anthropic.DocumentBlockParam
@@ -134,7 +133,7 @@ const assistantBlocks = (
       case "tool-call": {
         if (!part.providerExecuted) {
           const input = Fields.object(part.params) ?? { arguments: part.params ?? "" }
-          blocks.push({ type: "tool_use", id: part.id, name: part.name, input })
+          blocks.push({ type: "tool_use", id: part.id, name: part.name, input, ...caching(part.options) })
         }
         break
       }

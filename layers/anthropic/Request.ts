@@ -3,6 +3,7 @@ import type Anthropic from "@anthropic-ai/sdk"
 import * as Result from "effect/Result"
 import { Tool } from "../../services/AiTool.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
+import * as CacheMarks from "../../src/wire/CacheMarks.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
 import * as Messages from "./Messages.ts"
 
@@ -27,9 +28,10 @@ export interface Dialect {
  * @category rendering
  */
 export const body = (request: ModelRequest, model: string, dialect: Dialect): Result.Result<Body, string> => {
-  const conversation = Messages.fromPrompt(request.prompt, dialect.vendor)
-  if (Result.isFailure(conversation)) return Result.fail(conversation.failure)
   const { options, output } = request
+  const prompt = options.cache === undefined ? request.prompt : CacheMarks.add(request.prompt, options.cache)
+  const conversation = Messages.fromPrompt(prompt, dialect.vendor)
+  if (Result.isFailure(conversation)) return Result.fail(conversation.failure)
   const { messages, system } = conversation.success
   const body: Body = { model, max_tokens: options.maxTokens ?? dialect.maxTokens, messages, stream: true }
   if (system.length > 0) body.system = system
@@ -38,6 +40,11 @@ export const body = (request: ModelRequest, model: string, dialect: Dialect): Re
     for (const tool of request.tools) {
       if (Tool.isProviderDefined(tool)) return Result.fail(`the provider-defined tool ${tool.name} cannot be sent`)
       tools.push(customTool(tool))
+    }
+    const last = tools.at(-1)
+    // The tools stand before the system text, whose mark holds for both.
+    if (options.cache !== undefined && last !== undefined && system.length === 0) {
+      if (CacheMarks.count(prompt) < CacheMarks.most) last.cache_control = CacheMarks.markOf(options.cache)
     }
     body.tools = tools
     body.tool_choice = toolChoice(request.toolChoice ?? "auto")

@@ -20,6 +20,7 @@ import { ModelError, Unsupported } from "../../services/ModelError.ts"
 import { type ModelEvent, type ModelOptions, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
 import * as JsonSchemaImport from "../../src/output/JsonSchemaImport.ts"
 import { Failures } from "../../src/wire/Failure.ts"
+import * as CacheMarks from "../../src/wire/CacheMarks.ts"
 import * as Opaque from "../../src/wire/Opaque.ts"
 import { through } from "../../src/wire/Through.ts"
 import { EventWriter, type Part } from "./Events.ts"
@@ -197,6 +198,10 @@ const unsupported = (request: ModelRequest): string | undefined => {
 
 type Asked = Stream.Stream<Part, AiError.AiError>
 
+// What vendors had attached stands where it was, and marks for the prompt cache where Anthropic's models look for them.
+const promptOf = ({ options, prompt }: ModelRequest) =>
+  Opaque.restore(options.cache === undefined ? prompt : CacheMarks.add(prompt, options.cache))
+
 // The tools are told to the model; calls of them are the caller's to run.
 const told = (tools: ReadonlyArray<Tool.Any>): Toolkit.WithHandler<Record<string, Tool.Any>> => ({
   tools: Object.fromEntries(tools.map((tool) => [tool.name, tool])),
@@ -204,7 +209,7 @@ const told = (tools: ReadonlyArray<Tool.Any>): Toolkit.WithHandler<Record<string
 })
 
 const streamed = (model: LanguageModel.LanguageModel, request: ModelRequest): Asked => {
-  const prompt = Opaque.restore(request.prompt)
+  const prompt = promptOf(request)
   if (request.tools.length === 0) return model.streamText({ prompt })
   const parts = model.streamText({
     prompt,
@@ -222,7 +227,7 @@ const whole = (model: LanguageModel.LanguageModel, request: ModelRequest): Asked
   const schema = JsonSchemaImport.fromJsonSchema(request.output.jsonSchema)
   if (Result.isFailure(schema)) return streamed(model, request)
   const answer = model.generateObject({
-    prompt: Opaque.restore(request.prompt),
+    prompt: promptOf(request),
     // Read from JSON Schema, it needs no services, and an answer to it is an object.
     schema: schema.success as Schema.Codec<unknown, Record<string, unknown>>,
     objectName: request.output.name

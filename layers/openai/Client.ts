@@ -5,6 +5,7 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import OpenAI from "openai"
 import type { ModelErrorReason } from "../../services/ModelError.ts"
+import type { PromptCache } from "../../services/ModelProvider.ts"
 import * as Endpoint from "../../src/wire/Endpoint.ts"
 import { Failures } from "../../src/wire/Failure.ts"
 import type { Decoder } from "../../src/wire/ServerEvents.ts"
@@ -30,6 +31,11 @@ export interface ClientOptions extends Endpoint.EndpointOptions {
    * plain servers write it. Default true.
    */
   readonly thinkTags?: boolean | undefined
+  /**
+   * Whether the server knows OpenAI's fields for the prompt cache, into which `options.cache` goes. Default: true at
+   * OpenAI and Azure, false elsewhere, where `options.cache` is passed over.
+   */
+  readonly promptCache?: boolean | undefined
   /** The provider's name in errors, spans and `meta`. Default `openai`. */
   readonly name?: string | undefined
 }
@@ -56,6 +62,20 @@ const noTimeout = 0x7fffffff
 const silent = { error() {}, warn() {}, info() {}, debug() {} }
 
 const vendorUrl = /^https?:\/\/([^/]+\.)?(openai\.com|openai\.azure\.com)(:\d+)?(\/|$)/i
+
+/**
+ * The wish to keep the prompt, in the words of both protocols. They keep what is long enough without being asked; the
+ * wish says for how long, and which requests belong together.
+ *
+ * @category rendering
+ */
+export const cacheFields = ({
+  key,
+  retention
+}: PromptCache): { prompt_cache_key?: string; prompt_cache_retention?: "24h" } => ({
+  ...(key === undefined ? {} : { prompt_cache_key: key }),
+  ...(retention === "long" ? { prompt_cache_retention: "24h" } : {})
+})
 
 /** Opens a client. @category constructors */
 export const open = (options: Omit<ClientOptions, "model">): Client => {

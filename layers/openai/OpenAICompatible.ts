@@ -52,6 +52,7 @@ export const make = (options: Options): ModelProvider["Service"] => {
   const dialect: Request.Dialect = {
     maxTokensField: options.maxTokensField ?? (isVendor ? "max_completion_tokens" : "max_tokens"),
     developerRole,
+    hasCacheFields: options.promptCache ?? isVendor,
     reasoningField: options.reasoningField
   }
   const vendor = Seal.vendor("chat", baseUrl)

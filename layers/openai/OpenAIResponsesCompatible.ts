@@ -50,11 +50,12 @@ export type ConfigOptions = Partial<Omit<Options, "apiKey" | "baseUrl">>
  * @category constructors
  */
 export const make = (options: Options): ModelProvider["Service"] => {
-  const { baseUrl, decoder, developerRole, failures, limits, name, onRejected, sdk } = Client.open(options)
+  const { baseUrl, decoder, developerRole, failures, isVendor, limits, name, onRejected, sdk } = Client.open(options)
   const { effort, summary } = options.reasoning ?? {}
   const dialect: Request.Dialect = {
     developerRole,
     store: options.store === true,
+    hasCacheFields: options.promptCache ?? isVendor,
     vendor: Seal.vendor("responses", baseUrl),
     reasoning:
       options.reasoning === undefined

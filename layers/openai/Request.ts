@@ -4,6 +4,7 @@ import type OpenAI from "openai"
 import { Tool } from "../../services/AiTool.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
+import { cacheFields } from "./Client.ts"
 import * as Messages from "./Messages.ts"
 
 type Body = OpenAI.ChatCompletionCreateParamsStreaming
@@ -16,6 +17,8 @@ type Body = OpenAI.ChatCompletionCreateParamsStreaming
 export interface Dialect extends Messages.Dialect {
   /** The field that limits the answer. */
   readonly maxTokensField: "max_tokens" | "max_completion_tokens"
+  /** Whether the server knows the fields of the prompt cache; others may refuse what they do not know. */
+  readonly hasCacheFields: boolean
 }
 
 /**
@@ -54,6 +57,7 @@ export const body = (request: ModelRequest, model: string, dialect: Dialect): Re
   if (options.maxTokens !== undefined) body[dialect.maxTokensField] = options.maxTokens
   if (options.stop !== undefined && options.stop.length > 0) body.stop = [...options.stop]
   if (options.seed !== undefined) body.seed = options.seed
+  if (options.cache !== undefined && dialect.hasCacheFields) Object.assign(body, cacheFields(options.cache))
   return Result.succeed(Object.assign(body, options.provider))
 }
 

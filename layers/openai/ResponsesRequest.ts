@@ -8,6 +8,7 @@ import * as Fields from "../../src/wire/Fields.ts"
 import * as File from "../../src/wire/File.ts"
 import * as Seal from "../../src/wire/Seal.ts"
 import * as ToolSchema from "../../src/wire/ToolSchema.ts"
+import { cacheFields } from "./Client.ts"
 
 type Body = Responses.ResponseCreateParamsStreaming
 type Item = Responses.ResponseInputItem
@@ -26,6 +27,8 @@ export interface Dialect {
   readonly reasoning: Responses.ResponseCreateParams["reasoning"]
   /** Whose ciphers of thoughts are sent back. */
   readonly vendor: string
+  /** Whether the server knows the fields of the prompt cache; others may refuse what they do not know. */
+  readonly hasCacheFields: boolean
 }
 
 /**
@@ -62,6 +65,7 @@ export const body = (request: ModelRequest, model: string, dialect: Dialect): Re
   if (options.temperature !== undefined) body.temperature = options.temperature
   if (options.topP !== undefined) body.top_p = options.topP
   if (options.maxTokens !== undefined) body.max_output_tokens = options.maxTokens
+  if (options.cache !== undefined && dialect.hasCacheFields) Object.assign(body, cacheFields(options.cache))
   return Result.succeed(Object.assign(body, options.provider))
 }
 

@@ -19,13 +19,6 @@ export {
   type Profile,
   type ServicesOf
 } from "./Pool.ts"
-export {
-  anthropicCache,
-  openaiCache,
-  openRouter,
-  type OpenRouterRouting,
-  vercelGateway,
-  type VercelRouting
-} from "./Preferences.ts"
+export { openRouter, type OpenRouterRouting, vercelGateway, type VercelRouting } from "./Preferences.ts"
 export { backOff, retry, type RetryOptions } from "./Retry.ts"
 export { PoolConfigError, type Problem, Settings } from "./Settings.ts"

@@ -1,6 +1,6 @@
 /**
- * Wishes that a provider or a gateway understands and the protocol does not have: which upstream serves a request, what
- * is kept of the prompt. Each function writes typed wishes in the vendor's own words, for `ModelOptions.provider`.
+ * Wishes that a gateway understands and the protocol does not have: which upstream serves a request. Each function writes
+ * typed wishes in the gateway's own words, for `ModelOptions.provider`.
  */
 import type { JsonObject } from "../../services/Json.ts"
 
@@ -90,23 +90,3 @@ export interface VercelRouting {
 /** The routing of Vercel's AI Gateway. @category preferences */
 export const vercelGateway = ({ models, only, order }: VercelRouting): JsonObject =>
   nested("providerOptions", nested("gateway", wished({ order, only, models })))
-
-/**
- * OpenAI's prompt cache: requests with one `key` are sent where their common beginning is likely to be cached;
- * `retention` is how long it is kept.
- *
- * @category preferences
- */
-export const openaiCache = (cache: {
-  readonly key?: string | undefined
-  readonly retention?: "in_memory" | "24h" | undefined
-}): JsonObject => wished({ prompt_cache_key: cache.key, prompt_cache_retention: cache.retention })
-
-/**
- * Anthropic's prompt cache: the prompt up to its last block is kept for `ttl`, 5 minutes unless given.
- *
- * @category preferences
- */
-export const anthropicCache = (cache: { readonly ttl?: "5m" | "1h" | undefined } = {}): JsonObject => ({
-  cache_control: wished({ type: "ephemeral", ttl: cache.ttl })
-})

@@ -95,7 +95,13 @@ const options = {
   topP: optional(Schema.Finite),
   maxTokens: optional(count),
   stop: optional(Schema.Array(Schema.String)),
-  seed: optional(Schema.Int)
+  seed: optional(Schema.Int),
+  cache: optional(
+    Schema.Struct({
+      retention: optional(Schema.Literals(["short", "long"])),
+      key: optional(Schema.NonEmptyString)
+    })
+  )
 }
 const Body = Schema.Record(Schema.String, Schema.Json)
 

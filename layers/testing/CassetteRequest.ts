@@ -1,7 +1,7 @@
 /**
  * A request in the form in which a cassette keeps and compares it: JSON with sorted keys, texts of several lines as
- * lists of lines, and without what is secret. What does not change the answer (attempt number, frames asked for, the
- * vendors' dialects of the output's shape) is not part of it.
+ * lists of lines, and without what is secret. What does not change the answer (attempt number, frames asked for, what is
+ * to be cached, the vendors' dialects of the output's shape) is not part of it.
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -73,7 +73,7 @@ const tool = (tool: Tool.Any) => ({
  */
 export const render = (request: ModelRequest): Result.Result<JsonObject, string> => {
   const { model, options, output, prompt, toolChoice, tools } = request
-  const { provider, ...sampling } = options
+  const { cache: _, provider, ...sampling } = options
   return Result.map(
     Result.mapError(encodePrompt(prompt), (error) => `the prompt has no JSON form: ${clip(error.message, 300)}`),
     (encoded) => {

@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Toml from "effect/encoding/Toml"
 import * as Yaml from "effect/encoding/Yaml"
 import type { Json, JsonObject } from "../../services/Json.ts"
-import type { ModelOptions } from "../../services/ModelProvider.ts"
+import type { ModelOptions, PromptCache } from "../../services/ModelProvider.ts"
 import type { FormatChoice } from "../output/Contract.ts"
 import * as JsonScanner from "../parse/JsonScanner.ts"
 import * as OutputSpec from "./OutputSpec.ts"
@@ -184,6 +184,12 @@ const optionNames: { readonly [name: string]: "temperature" | "topP" | "maxToken
 
 const renamed: { readonly [key: string]: string } = { request: ".execution", turn: ".execution" }
 
+const isCache = (value: unknown): value is PromptCache =>
+  isRecord(value) &&
+  Object.entries(value).every(([key, item]) =>
+    key === "retention" ? item === "short" || item === "long" : key === "key" && typeof item === "string"
+  )
+
 const readOptions = (value: unknown, path: ReadonlyArray<string>): Read<ModelOptions> => {
   if (!isRecord(value)) return fault(path, "is no object of sampling options")
   const out: Record<string, unknown> = {}
@@ -197,6 +203,9 @@ const readOptions = (value: unknown, path: ReadonlyArray<string>): Read<ModelOpt
       const stop = Array.isArray(item) ? item : [item]
       if (!stop.every((each) => typeof each === "string")) return fault([...path, key], "is no list of texts")
       out["stop"] = stop
+    } else if (key === "cache") {
+      if (!isCache(item)) return fault([...path, key], `is no { retention: "short" or "long", key: "..." }`)
+      out["cache"] = item
     } else {
       const json = Text.toJson(key, item)
       if (Result.isFailure(json)) return fault([...path, key], json.failure.detail)

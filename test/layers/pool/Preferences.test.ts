@@ -1,7 +1,6 @@
 // Preferences as they arrive at the endpoint.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Layer, Stream } from "effect"
-import { AnthropicCompatible } from "effigent/layers/anthropic"
 import { OpenAICompatible } from "effigent/layers/openai"
 import { ModelPool } from "effigent/layers/pool"
 import type { JsonObject } from "effigent/services/Json"
@@ -71,26 +70,7 @@ describe("preferences arrive in the vendor's words", () => {
     })
   )
 
-  it.live("the caches of OpenAI and Anthropic", () =>
-    Effect.gen(function* () {
-      const openai = ModelPool.openaiCache({ key: "triage", retention: "24h" })
-      assert.deepInclude(yield* sent(OpenAICompatible.layer, openai), {
-        prompt_cache_key: "triage",
-        prompt_cache_retention: "24h"
-      })
-      assert.deepInclude(yield* sent(AnthropicCompatible.layer, ModelPool.anthropicCache()), {
-        cache_control: { type: "ephemeral" }
-      })
-      assert.deepInclude(yield* sent(AnthropicCompatible.layer, ModelPool.anthropicCache({ ttl: "1h" })), {
-        cache_control: { type: "ephemeral", ttl: "1h" }
-      })
-    })
-  )
-
   it("what is not wished for is not written", () => {
-    assert.deepStrictEqual(
-      [ModelPool.openRouter({}), ModelPool.vercelGateway({}), ModelPool.openaiCache({})],
-      [{}, {}, {}]
-    )
+    assert.deepStrictEqual([ModelPool.openRouter({}), ModelPool.vercelGateway({})], [{}, {}])
   })
 })
