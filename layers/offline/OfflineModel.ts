@@ -56,9 +56,13 @@ const told = ({ name, result }: { readonly name: string; readonly result: Json }
   return `${Text.capital(Text.wordsOf(name).join(" "))}: ${text}.`
 }
 
-// An extract for a letter, an echo for a line; what tools have answered comes first.
+// An extract for a letter, an echo for a line; what tools have answered comes first, what was not read last.
 const freeText = (question: Request.Question, reading: Reading.Reading): string => {
   if (question.results.length > 0) return question.results.map(told).join(" ")
+  return [extract(reading), question.unread].filter((text) => text !== "").join(" ")
+}
+
+const extract = (reading: Reading.Reading): string => {
   if (reading.sentences.length < 2) return reading.flat === "" ? "You said nothing." : `You said: "${reading.flat}"`
   const best = Reading.informative(reading.sentences).slice(0, 2)
   return reading.sentences.filter((sentence) => best.includes(sentence)).join(" ")
@@ -104,8 +108,12 @@ const answer = (request: ModelRequest, options: Options): Effect.Effect<Answer, 
   Effect.suspend(() => {
     const size = Math.max(1, Math.floor(options.chunkSize ?? 3))
     const question = Request.read(request)
-    const reading = Reading.read(question.input)
-    const seed = `${options.seed ?? 0}/${request.options.seed ?? 0}/${Text.hash(question.input)}`
+    const content = Request.contentOf(question)
+    const { format } = request.output
+    // In a shape there is no other place to say that something was not read.
+    const read = format === "text" || question.unread === "" ? content : `${content}\n\n${question.unread}`
+    const reading = Reading.read(read)
+    const seed = `${options.seed ?? 0}/${request.options.seed ?? 0}/${Text.hash(read)}`
     const hints = Hints.make({ reading, facts: Request.factsOf(question), seed })
     const id = Text.hash(`${seed}/${question.prompt}/${request.output.name}`).toString(16).padStart(8, "0")
     const info: ModelEvent = { _tag: "Info", id: `offline-${id}`, model }
@@ -131,7 +139,6 @@ const answer = (request: ModelRequest, options: Options): Effect.Effect<Answer, 
     }
 
     let text = freeText(question, reading)
-    const { format } = request.output
     if (format !== "text") {
       const value = FromSchema.make(request.output.jsonSchema, request.output.name, hints)
       if (value === undefined) return Effect.fail(unsupported(request, `the output ${request.output.name}`))

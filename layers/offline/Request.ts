@@ -2,19 +2,55 @@
  * What of a request the offline model answers: the input that stands in the prompt, what tools have answered so far, and
  * which tools are to be called.
  */
+import * as Result from "effect/Result"
 import type { Prompt } from "../../services/Ai.ts"
 import { Tool } from "../../services/AiTool.ts"
 import type { Json, JsonObject } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
+import * as File from "../../src/wire/File.ts"
 import * as Text from "./Text.ts"
 
 const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-const textOf = (message: Prompt.Message): string =>
-  typeof message.content === "string"
-    ? message.content
-    : message.content.map((part) => (part.type === "text" ? part.text : "")).join("\n")
+const isText = (file: File.File) => /^text\/|^application\/(?:json|yaml|toml|xml)$/.test(File.kindOf(file))
+
+// The texts of a message; those of text files are texts like others.
+const textsOf = (message: Prompt.Message): ReadonlyArray<string> => {
+  if (typeof message.content === "string") return [message.content]
+  const parts: ReadonlyArray<Exclude<Prompt.Message, Prompt.SystemMessage>["content"][number]> = message.content
+  return parts.flatMap((part) => {
+    if (part.type === "text") return [part.text]
+    if (part.type !== "file") return []
+    const file = File.of(part)
+    return isText(file) ? Result.match(File.textOf(file), { onFailure: () => [], onSuccess: (text) => [text] }) : []
+  })
+}
+
+const textOf = (message: Prompt.Message): string => textsOf(message).join("\n")
+
+const kindOf = (file: File.File): string => {
+  const kind = File.kindOf(file)
+  if (kind === "application/pdf") return "PDF document"
+  const [family = ""] = kind.split("/")
+  return family === "image" ? "image" : ["audio", "video", "text"].includes(family) ? `${family} file` : "file"
+}
+
+// What is attached and not read, in words: how many of which kind.
+const unreadOf = (message: Prompt.UserMessage): string => {
+  const counts = new Map<string, number>()
+  for (const part of message.content) {
+    if (part.type !== "file") continue
+    const file = File.of(part)
+    if (isText(file) && Result.isSuccess(File.textOf(file))) continue
+    const kind = kindOf(file)
+    counts.set(kind, (counts.get(kind) ?? 0) + 1)
+  }
+  if (counts.size === 0) return ""
+  const listed = [...counts].map(([kind, count]) => `${count} ${kind}${count === 1 ? "" : "s"}`)
+  const isOne = [...counts.values()].reduce((sum, count) => sum + count, 0) === 1
+  return `${listed.join(" and ")} ${isOne ? "is" : "are"} attached; the offline model looks into no files.`
+}
 
 const sectionTitle = /^\[([A-Z][^\]\n]*)\]:[ \t]*$/m
 
@@ -51,6 +87,10 @@ export const inputOf = (text: string): string => {
 export interface Question {
   /** What the request is about. */
   readonly input: string
+  /** The texts that are attached to it, those of text files included. */
+  readonly attached: ReadonlyArray<string>
+  /** A sentence on the attached files that are not read; empty where there are none. */
+  readonly unread: string
   /** What the tools answered in this turn. */
   readonly results: ReadonlyArray<{ readonly name: string; readonly result: Json }>
   /** All texts of the prompt, for counting tokens. */
@@ -70,11 +110,19 @@ export const read = (request: ModelRequest): Question => {
   const messages = request.prompt.content
   const users = messages.filter((message) => message.role === "user")
   // The last message may speak of the form alone, with the question in the one before.
-  const input =
+  const { attached, input, unread } =
     users
       .toReversed()
-      .map((message) => inputOf(textOf(message)))
-      .find((text) => text.trim() !== "") ?? ""
+      .map((message) => {
+        const texts = textsOf(message)
+        const isSaid = (text: string) => text.trim() !== ""
+        return {
+          input: inputOf(texts.at(-1) ?? ""),
+          attached: texts.slice(0, -1).filter(isSaid),
+          unread: unreadOf(message)
+        }
+      })
+      .find(({ attached, input, unread }) => input.trim() !== "" || attached.length > 0 || unread !== "") ?? nothing
   const turn = messages.slice(messages.findLastIndex((message) => message.role === "user") + 1)
   const results = turn.flatMap((message) =>
     message.role === "tool"
@@ -84,10 +132,16 @@ export const read = (request: ModelRequest): Question => {
       : []
   )
   const prompt = messages.map(textOf).join("\n")
-  return { input, results, prompt }
+  return { input, attached, unread, results, prompt }
 }
 
-/** Single facts by their name in small letters and digits, from tool results and from an input that is JSON. @category prompts */
+const nothing = { input: "", attached: [], unread: "" }
+
+/** All that is to be read: the input and what is attached to it. @category prompts */
+export const contentOf = ({ attached, input }: Question): string =>
+  [input, ...attached].filter((text) => text.trim() !== "").join("\n\n")
+
+/** Single facts by their name in small letters and digits, from tool results and from what is said as JSON. @category prompts */
 export const factsOf = (question: Question): ReadonlyMap<string, Json> => {
   const out = new Map<string, Json>()
   const add = (value: Json) => {
@@ -99,10 +153,10 @@ export const factsOf = (question: Question): ReadonlyMap<string, Json> => {
     }
   }
   for (const { result } of question.results) add(result)
-  const input = question.input.trim()
-  if (input.startsWith("{")) {
+  for (const said of [question.input, ...question.attached]) {
+    if (!said.trimStart().startsWith("{")) continue
     try {
-      const parsed: Json = JSON.parse(input)
+      const parsed: Json = JSON.parse(said)
       add(parsed)
     } catch {
       // Not JSON after all: it is read as text.

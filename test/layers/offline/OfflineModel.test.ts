@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { Agent, Attachment, Output } from "effigent"
 import { OfflineModel } from "effigent/layers/offline"
 import { Prompt } from "effigent/services/Ai"
 import { Tool } from "effigent/services/AiTool"
@@ -53,6 +54,65 @@ describe("OfflineModel", () => {
       }
     })
   )
+
+  describe("attachments", () => {
+    const png = new Uint8Array([137, 80, 78, 71])
+    const image = Attachment.fromBytes(png, { name: "a.png" })
+    const offer = Attachment.fromBytes(new TextEncoder().encode("%PDF-1.7"), { name: "offer.pdf" })
+    const page = Attachment.fromUrl("https://example.com/letter.txt")
+    const answer = (agent: Agent.Agent<string>) => Effect.provide(Agent.run(agent), OfflineModel.layer)
+
+    it.effect("files are told by number and kind, whatever is asked about them", () =>
+      Effect.gen(function* () {
+        const asked = Agent.make({ input: "What is on it?" })
+        const one = yield* answer(Agent.attach(asked, image))
+        assert.strictEqual(
+          one,
+          `You said: "What is on it?" 1 image is attached; the offline model looks into no files.`
+        )
+        const many = Agent.attach(asked, [image, offer, image, page])
+        assert.include(yield* answer(many), "2 images and 1 PDF document and 1 text file are attached")
+        assert.strictEqual(yield* answer(many), yield* answer(many))
+        const alone = yield* answer(Agent.attach(Agent.make({}), image))
+        assert.strictEqual(alone, "You said nothing. 1 image is attached; the offline model looks into no files.")
+      })
+    )
+
+    it.effect("in a shape they are told where a text is asked for", () =>
+      Effect.gen(function* () {
+        const look = Agent.make({
+          input: "Describe it.",
+          output: { description: Output.ensure(Schema.String, "What is on it") }
+        })
+        const { description } = yield* look.pipe(Agent.attach(image), Agent.run, Effect.provide(OfflineModel.layer))
+        assert.include(description, "1 image is attached")
+      })
+    )
+
+    it.effect("texts and text files are read like the input", () =>
+      Effect.gen(function* () {
+        const Facts = Schema.Struct({ email: Schema.String, amount: Schema.Finite })
+        const read = (attachment: Attachment.Attachment) =>
+          Agent.make({ instruct: "Read it.", input: "Read the letter.", output: Facts }).pipe(
+            Agent.attach(attachment),
+            Agent.run,
+            Effect.provide(OfflineModel.layer)
+          )
+        const said = "The amount is EUR 1,846.40. Write to jane@example.com."
+        const facts = { email: "jane@example.com", amount: 1846.4 }
+        assert.deepStrictEqual(yield* read(Attachment.text(said, { name: "letter" })), facts)
+        assert.deepStrictEqual(
+          yield* read(Attachment.fromBytes(new TextEncoder().encode(said), { name: "letter.txt" })),
+          facts
+        )
+        const order = JSON.stringify(facts)
+        assert.deepStrictEqual(
+          yield* read(Attachment.fromBytes(new TextEncoder().encode(order), { name: "order.json" })),
+          facts
+        )
+      })
+    )
+  })
 
   it.effect("gives the same request the same answer, id included", () =>
     Effect.gen(function* () {
