@@ -24,6 +24,9 @@ export * as Conversation from "./agent/Conversation.ts"
 /** What goes back to the model with the next attempt. @category modules */
 export * as Correction from "./output/Correction.ts"
 
+/** The time, for a model that does not know it. @category modules */
+export * as CurrentTime from "./agent/CurrentTime.ts"
+
 /** Deltas as plain text. @category modules */
 export * as Deltas from "./request/Deltas.ts"
 

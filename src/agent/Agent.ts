@@ -80,6 +80,8 @@ export interface Settings {
   readonly pathStyle?: PathStyle | undefined
   /** Bring the history into the role order that every vendor takes. Default true. */
   readonly strictRoles?: boolean | undefined
+  /** Other titles of the prompt's sections: in the language of the prompt, for one. */
+  readonly titles?: Render.Titles | undefined
 }
 
 /**
@@ -559,7 +561,8 @@ const requestOf = <A, R>(
     Render.render(slotsOf(config), {
       requirement: wanted.promptText,
       correction: ask.correction,
-      strictRoles: config.strictRoles
+      strictRoles: config.strictRoles,
+      titles: config.titles
     }),
     (prompt) => ({
       ...(model === undefined ? {} : { model }),

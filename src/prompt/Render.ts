@@ -15,6 +15,39 @@ import * as Text from "./Text.ts"
 import * as Yaml from "./Yaml.ts"
 
 /**
+ * The titles of the sections, where they are to be others: in the language of the prompt, for one. Custom slots bear
+ * their names.
+ *
+ * @category models
+ */
+export interface Titles {
+  /** Default `INFO`. */
+  readonly info?: string | undefined
+  /** Default `INSTRUCT`. */
+  readonly instruct?: string | undefined
+  /** Default `EXAMPLES`. */
+  readonly examples?: string | undefined
+  /** Default `INPUT`. */
+  readonly input?: string | undefined
+  /** Default `OUTPUT REQUIREMENT`. */
+  readonly requirement?: string | undefined
+  /** Default `OUTPUT CORRECTION`. */
+  readonly correction?: string | undefined
+  /** What the message ends with. Default `OUTPUT`. */
+  readonly output?: string | undefined
+}
+
+const ownTitles = {
+  info: "INFO",
+  instruct: "INSTRUCT",
+  examples: "EXAMPLES",
+  input: "INPUT",
+  requirement: "OUTPUT REQUIREMENT",
+  correction: "OUTPUT CORRECTION",
+  output: "OUTPUT"
+} as const
+
+/**
  * What a rendering needs besides the slots.
  *
  * @category models
@@ -30,7 +63,14 @@ export interface RenderOptions {
    * Default true.
    */
   readonly strictRoles?: boolean | undefined
+  /** Other titles of the sections. */
+  readonly titles?: Titles | undefined
 }
+
+const titlesOf =
+  ({ titles = {} }: RenderOptions) =>
+  (name: keyof Titles) =>
+    titles[name] ?? ownTitles[name]
 
 type Section = readonly [title: string, body: string]
 
@@ -52,20 +92,21 @@ const renderInfo = (value: unknown): Result.Result<string, PromptError> =>
 const userText = (slots: Slots, options: RenderOptions): Result.Result<string | undefined, PromptError> =>
   Result.gen(function* () {
     const out: Array<Section> = []
+    const title = titlesOf(options)
     const add = function* (title: string, slot: string, value: unknown) {
       if (value !== undefined) out.push([title, yield* Text.render(slot, value)])
     }
-    if (slots.info !== undefined && !isEmpty(slots.info)) out.push(["INFO", yield* renderInfo(slots.info)])
+    if (slots.info !== undefined && !isEmpty(slots.info)) out.push([title("info"), yield* renderInfo(slots.info)])
     for (const [name, value] of Object.entries(slots.custom ?? {})) yield* add(name.toUpperCase(), name, value)
-    yield* add("INSTRUCT", "instruct", slots.instruct)
-    yield* add("EXAMPLES", "examples", slots.examples)
-    yield* add("INPUT", "input", slots.input)
+    yield* add(title("instruct"), "instruct", slots.instruct)
+    yield* add(title("examples"), "examples", slots.examples)
+    yield* add(title("input"), "input", slots.input)
     const only = out.length === 1 && slots.input !== undefined ? out[0] : undefined
     if (only !== undefined && options.requirement === undefined && options.correction === undefined) return only[1]
     if (out.length === 0 && options.correction === undefined) return undefined
-    if (options.requirement !== undefined) out.push(["OUTPUT REQUIREMENT", options.requirement])
-    if (options.correction !== undefined) out.push(["OUTPUT CORRECTION", options.correction])
-    return `${out.map(([title, body]) => `[${title}]:\n${body}`).join("\n\n")}\n\n[OUTPUT]:`
+    if (options.requirement !== undefined) out.push([title("requirement"), options.requirement])
+    if (options.correction !== undefined) out.push([title("correction"), options.correction])
+    return `${out.map(([title, body]) => `[${title}]:\n${body}`).join("\n\n")}\n\n[${title("output")}]:`
   })
 
 const text = (value: string) => Prompt.makePart("text", { text: value })
@@ -135,13 +176,15 @@ export const render = (slots: Slots, options: RenderOptions = {}): Result.Result
       )
     }
     const asGiven = options.strictRoles === false
+    const title = titlesOf(options)
+    const wanted =
+      options.requirement === undefined
+        ? undefined
+        : `[${title("requirement")}]:\n${options.requirement}\n\n[${title("output")}]:`
     if (content === undefined && files.length > 0) {
-      const { requirement } = options
-      const asked = requirement === undefined ? undefined : `[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`
-      messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, asked))
+      messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, wanted))
     } else if (content === undefined) {
-      const { requirement } = options
-      const asked = requirement === undefined ? [] : [user(`[OUTPUT REQUIREMENT]:\n${requirement}\n\n[OUTPUT]:`)]
+      const asked = wanted === undefined ? [] : [user(wanted)]
       messages.push(...(asGiven ? [...history, ...asked] : inOrder([...history, ...asked])))
     } else {
       messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, content))

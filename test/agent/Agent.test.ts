@@ -209,6 +209,16 @@ describe("attempts", () => {
 })
 
 describe("outputs", () => {
+  it.effect("the prompt's sections bear the titles that the agent gives them", () =>
+    Effect.gen(function* () {
+      const agent = Agent.make({ instruct: "Antworte.", input: "Warum?" })
+      const titles = { instruct: "AUFTRAG", input: "FRAGE", output: "ANTWORT" }
+      const { prompt } = yield* Agent.preview(Agent.settings(agent, { titles }))
+      const text = "[AUFTRAG]:\nAntworte.\n\n[FRAGE]:\nWarum?\n\n[ANTWORT]:"
+      assert.include(JSON.stringify(prompt.content), JSON.stringify(text))
+    })
+  )
+
   it.effect("SP-15 a scalar at the root is a typed scalar", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* Agent.make({ output: Schema.Int }).pipe(Agent.input("6 x 7"), Agent.run), 42)

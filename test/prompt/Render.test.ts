@@ -42,6 +42,23 @@ describe("prompt rendering", () => {
     )
   })
 
+  it("the sections bear other titles where they are given, and their own where not", () => {
+    const titles = { info: "WISSEN", input: "FRAGE", requirement: "FORM", output: "ANTWORT" }
+    const text = userText({ input: "in", instruct: "do", info: "i" }, { requirement: "r", correction: "c", titles })
+    const parts = [
+      "[WISSEN]:\ni",
+      "[INSTRUCT]:\ndo",
+      "[FRAGE]:\nin",
+      "[FORM]:\nr",
+      "[OUTPUT CORRECTION]:\nc",
+      "[ANTWORT]:"
+    ]
+    assert.strictEqual(text, parts.join("\n\n"))
+    const history = [{ role: "user", content: "q" }] as const
+    const alone = messages({ history }, { requirement: "r", titles })
+    assert.deepStrictEqual(alone.flatMap(textOf), ["q", "[FORM]:\nr\n\n[ANTWORT]:"])
+  })
+
   it("SP-04 sends an input that comes alone as it is", () => {
     assert.deepStrictEqual(messages({ input: "Q" }).map(textOf), [["Q"]])
   })
