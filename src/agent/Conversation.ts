@@ -59,13 +59,22 @@ export const append = Effect.fnUntraced(function* (
   )
 })
 
-/** Sets facts of the application's own about a session: a title, an owner. Those that it has stay. @category writing */
+/**
+ * Sets facts of the application's own about a session: a title, an owner, the state of the talk. Those that it has stay.
+ * A function makes the new ones of those that there are; it is run again where another program's save came first, so
+ * that no change is lost. `Session.make({ facts })` lays them into prompts.
+ *
+ * @category writing
+ */
 export const annotate = Effect.fnUntraced(function* (
   id: string,
-  meta: SessionState["meta"]
+  facts: SessionState["meta"] | ((facts: SessionState["meta"]) => SessionState["meta"])
 ): Effect.fn.Return<void, SessionStoreError | SessionConflict, SessionStore> {
   const store = yield* SessionStore
-  const change = (head: SessionHead) => ({ ...stateOf(head), meta: { ...head.meta, ...meta } })
+  const change = (head: SessionHead) => ({
+    ...stateOf(head),
+    meta: { ...head.meta, ...(typeof facts === "function" ? facts(head.meta) : facts) }
+  })
   yield* store.exclusive(
     id,
     Effect.flatMap(store.head(id), (head) => save(store, id, head, [], change))

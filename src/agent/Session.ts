@@ -16,6 +16,7 @@ import * as Result from "effect/Result"
 import {
   type SessionConflict,
   type SessionMessages,
+  type SessionState,
   SessionStore,
   type SessionStoreError,
   type SessionTurn
@@ -42,6 +43,11 @@ const TypeId = "~effigent/Session"
 export interface Options<in A = unknown, out E = never, out R = never> {
   /** What is sent of the conversation. Default: all of it. */
   readonly window?: SessionWindow.SessionWindow<E, R> | undefined
+  /**
+   * What the session's own facts (`Conversation.annotate`) add to the prompt of each run. What the run itself says comes
+   * over it. Default: nothing.
+   */
+  readonly facts?: ((facts: SessionState["meta"]) => Slots.Slots) | undefined
   /** What is recorded as the user's words, made of the prompt's slots. Default: the input. */
   readonly input?: ((slots: Slots.Slots) => unknown) | undefined
   /** What is recorded as the answer, made of the typed value. Default: the answer's text as the model wrote it. */
@@ -183,7 +189,9 @@ const around =
             const { options } = session
             const window = options.window ?? SessionWindow.all
             const first = yield* store.head(id)
-            const { go, history } = yield* begin(id, open(store, id, first), config)
+            const facts = options.facts?.(first.meta)
+            const informed = facts === undefined ? config : { ...config, ...Slots.merge(facts, config) }
+            const { go, history } = yield* begin(id, open(store, id, first), informed)
             const fitted = yield* window.fit(history)
             const { state } = fitted
             // What a model wrote is kept before it is used: a run that fails does not write it again.

@@ -391,6 +391,55 @@ describe("Session: answers that did not come to their end", () => {
   )
 })
 
+describe("Session: facts", () => {
+  const greeting = Session.make({
+    facts: ({ name, visits }) => ({ info: { name, visits }, instruct: `Greet ${String(name)}.` })
+  })
+  const agent = Agent.make({ input: "Hello!" })
+  const promptOf = (nth: number) => Effect.map(sentBy(nth), (sent) => textOf(sent).at(-1) ?? "")
+
+  it.effect("S23 instructions are filled from the session's state; what the run says comes over it", () =>
+    Effect.gen(function* () {
+      yield* Conversation.annotate("a", { name: "Ada", visits: 2 })
+      yield* agent.pipe(Session.attach(greeting, "a"), Agent.run)
+      assert.include(yield* promptOf(0), "[INFO]:\n- name: Ada\n- visits: 2\n\n[INSTRUCT]:\nGreet Ada.\n")
+      yield* agent.pipe(
+        Agent.info({ name: "Bob" }),
+        Agent.instruct("Be brief."),
+        Session.attach(greeting, "a"),
+        Agent.run
+      )
+      assert.include(yield* promptOf(1), "[INFO]:\n- name: Bob\n- visits: 2\n\n[INSTRUCT]:\nBe brief.\n")
+      assert.deepStrictEqual((yield* (yield* SessionStore).head("a")).meta, { name: "Ada", visits: 2 })
+    }).pipe(withModel(...numbered(2)))
+  )
+
+  it.live("S26 five who count at once count to five, in one process and against another", () =>
+    Effect.gen(function* () {
+      const count = Conversation.annotate("a", ({ count }) => ({ count: Number(count ?? 0) + 1 }))
+      yield* Effect.all(
+        Array.from({ length: 5 }, () => count),
+        { concurrency: "unbounded" }
+      )
+      const store = yield* SessionStore
+      assert.strictEqual((yield* store.head("a")).meta["count"], 5)
+      // A store whose head is old when it is saved on: another program has saved meanwhile.
+      let meddled = false
+      const meddling = SessionStore.of({
+        ...store,
+        head: (id) =>
+          Effect.tap(store.head(id), ({ version, turns: _, ...state }) => {
+            if (meddled) return Effect.void
+            meddled = true
+            return store.save(id, version, { turns: [], state: { ...state, meta: { count: 10 } } }).pipe(Effect.orDie)
+          })
+      })
+      yield* Effect.provideService(count, SessionStore, meddling)
+      assert.strictEqual((yield* store.head("a")).meta["count"], 11)
+    }).pipe(Effect.provide(SessionStores.memory))
+  )
+})
+
 const failingSave = Layer.effect(
   SessionStore,
   SessionStore.use((store) =>

@@ -350,6 +350,9 @@ describe("output guards", () => {
       assert.strictEqual(yield* response.awaitKey("email"), "****************")
       assert.strictEqual((yield* response.full).reasoning, "She is ****************")
       assert.strictEqual((yield* response.meta).usage.outputTokens, 3)
+      const original = yield* Effect.flip(Stream.runDrain(response.original))
+      assert.strictEqual(original._tag, "OriginalNotKept")
+      assert.isFalse((yield* ScriptedModel.requests)[0]?.includeRaw)
     }).pipe(Effect.provide(ScriptedModel.layer(leaky('{"name":"Jane","email":"jane@example.com"}'))))
   )
 

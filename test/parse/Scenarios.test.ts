@@ -109,6 +109,33 @@ describe("streaming", () => {
     ])
   })
 
+  it("IS-13 16 KB in small chunks: every string grows with the chunk that brings it, to the last", () => {
+    const value = Object.fromEntries(
+      Array.from({ length: 40 }, (_, i) => [`field${i}`, { text: `${i} `.padEnd(380, "lorem ipsum "), n: i }])
+    )
+    const text = JSON.stringify(value)
+    assert.isAbove(text.length, 16_000)
+    const { batches, result } = read(chunksOf(text, 12))
+    const grows = batches.map((batch) => batch.some((event) => event._tag === "Field" && !event.isComplete))
+    // Between two texts there are five chunks at most that hold keys and numbers alone.
+    assert.notInclude(grows.map((does) => (does ? "x" : "-")).join(""), "------")
+    for (let i = 0; i < 40; i++) {
+      const pieces = batches.flat().filter((event) => event.path === `field${i}.text` && event._tag === "Field")
+      assert.isAbove(pieces.length, 30)
+    }
+    assert.deepStrictEqual<unknown>(result.value, value)
+  })
+
+  it("IS-13 is linear: 1 MB in chunks of 12 is read in seconds", () => {
+    const text = JSON.stringify({ items: Array.from({ length: 10_000 }, (_, i) => ({ i, text: "x".repeat(90) })) })
+    assert.isAbove(text.length, 1_000_000)
+    const started = performance.now()
+    const { events } = read(chunksOf(text, 12))
+    assert.isAbove(events.length, 90_000)
+    // Reading anew with each chunk takes many minutes.
+    assert.isBelow(performance.now() - started, 10_000)
+  })
+
   it("IS-14 a duplicate key is reset, and the last value is the value", () => {
     const { events, result } = readAll('{"a":"1","a":"2"}')
     assert.deepStrictEqual(lines(events), ['delta a "1"', 'done a "1"', "reset a", 'delta a "2"', 'done a "2"'])

@@ -311,6 +311,22 @@ describe("the life of a response", () => {
     }).pipe(Effect.provide(slow))
   )
 
+  it.effect("S72 a reader that comes in mid-answer is given all of it, without a gap and without repeats", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.make({ input: "go" }).pipe(Agent.respond)
+      const read = Effect.forkChild(Stream.runCollect(response.deltas), { startImmediately: true })
+      const early = yield* read
+      yield* TestClock.adjust("2500 millis")
+      const late = yield* read
+      yield* TestClock.adjust("1 minute")
+      const all = ["a", "b", "c", "d", "e", "f"].map((text) => ({ _tag: "TextDelta", text }))
+      assert.deepStrictEqual<ReadonlyArray<unknown>>(yield* Fiber.join(early), all)
+      const texts = (yield* Fiber.join(late)).map((delta) => (delta._tag === "TextDelta" ? delta.text : delta._tag))
+      assert.strictEqual(texts.join(""), "abcdef")
+      assert.lengthOf(yield* ScriptedModel.requests, 1)
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.chunks([..."abcdef"], { delay: "1 second" })])))
+  )
+
   it.effect("EV-07 S30 interrupting the last reader aborts the request, and later reads say so", () =>
     Effect.gen(function* () {
       const response = yield* Agent.respond(agent)

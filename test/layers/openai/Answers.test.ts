@@ -52,6 +52,21 @@ describe("chat-completions answers", () => {
     })
   )
 
+  it.live("EV-05 a last chunk with usage alone keeps the content", () =>
+    Effect.gen(function* () {
+      const outcome = yield* answer(
+        delta({ content: "Hel" }),
+        delta({ content: "lo" }),
+        finish(),
+        frame({ id: "c1", model: "m", choices: [], usage: { prompt_tokens: 9, completion_tokens: 2 } }),
+        done
+      )
+      assert.isUndefined(outcome.error)
+      assert.strictEqual(outcome.text, "Hello")
+      assert.deepStrictEqual(outcome.usage, { inputTokens: 9, outputTokens: 2 })
+    })
+  )
+
   it.live("reasoning details give text where no other field does, and signatures and ciphers always", () =>
     Effect.gen(function* () {
       const { events, reasoning, vendor } = yield* answer(
