@@ -100,6 +100,22 @@ describe("a LanguageModel as a provider", () => {
     })
   )
 
+  it.effect("the wish to keep the prompt is marked in it, where Anthropic's models look, and fails no other", () =>
+    Effect.gen(function* () {
+      const model = theirs([[...said("ok"), finish()]])
+      const prompt = Prompt.make([
+        { role: "system", content: "be brief" },
+        { role: "user", content: "hi" }
+      ])
+      const outcome = yield* outcomeOf(model, { prompt, options: { cache: { retention: "long", key: "k" } } })
+      assert.isUndefined(outcome.error)
+      const [system, user] = model.asked[0]?.prompt.content ?? []
+      const mark = { anthropic: { cacheControl: { type: "ephemeral", ttl: "1h" } } }
+      assert.deepStrictEqual<unknown>(system?.options, mark)
+      assert.deepStrictEqual<unknown>(user?.role === "user" ? user.content[0]?.options : undefined, mark)
+    })
+  )
+
   it.effect("TR-07 an end without a finish part is Incomplete", () =>
     Effect.gen(function* () {
       const outcome = yield* outcomeOf(theirs([said("Hel")]))
