@@ -13,6 +13,9 @@ interface Group {
 }
 
 const groups: ReadonlyArray<Group> = [
+  { id: "P1", load: () => import("./hops.ts") },
+  { id: "P2", load: () => import("./fanout.ts") },
+  { id: "P3", load: () => import("./executions.ts") },
   { id: "P4", load: () => import("./agents.ts") },
   { id: "P5", load: () => import("./parsing.ts") },
   { id: "P5", load: () => import("./responses.ts") },

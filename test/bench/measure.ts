@@ -76,6 +76,14 @@ export const race = async <Name extends string>(
   return Object.fromEntries(names.map((name) => [name, median(samples[name])])) as Record<Name, number>
 }
 
+/** The value of the first contender, whose figure it is, apart from those of its peers. */
+export const ownFirst = (
+  values: Readonly<Record<string, number>>
+): { readonly own: number; readonly peers: Record<string, number> } => {
+  const [[, own] = ["", NaN], ...peers] = Object.entries(values)
+  return { own, peers: Object.fromEntries(peers) }
+}
+
 /** Slope of log time over log size. */
 export const slope = (points: ReadonlyArray<readonly [size: number, time: number]>): number => {
   const logs = points.map(([size, time]) => [Math.log(size), Math.log(time)] as const)
