@@ -125,7 +125,7 @@ const mastra = ({ InMemoryStore, Mastra, createStep, createWorkflow }: Peers.Mas
     return run
   }
   return {
-    count: 1_000,
+    count: 500,
     wait: async (count) => {
       const suspending = host(true)
       const runs: Array<unknown> = []
@@ -161,7 +161,7 @@ const langGraph = (peer: Peers.LangGraph): Contender => {
     return { checkpointer, start }
   }
   return {
-    count: 1_000,
+    count: 500,
     wait: async (count) => {
       const { checkpointer, start } = host(true)
       for (let index = 0; index < count; index++) await start(index)
@@ -229,7 +229,7 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
       id: "P3.closed",
       value: ended.own,
       unit: "B",
-      anchor: "what is left of each of 10,000 short executions (1,000 of Mastra and LangGraph); for orientation",
+      anchor: "what is left of each of 10,000 short executions (500 of Mastra and LangGraph); for orientation",
       peers: ended.peers
     })
   ]
