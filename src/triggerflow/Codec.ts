@@ -1,0 +1,69 @@
+/**
+ * How values cross the edges of an execution: encoded as JSON by their Schema, frozen, and decoded at most once. Codecs
+ * are made once for each Schema.
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type * as AST from "effect/SchemaAST"
+
+/**
+ * A Schema ready for use. `encode` gives a frozen copy as JSON, or what is wrong with the value.
+ *
+ * @category models
+ */
+export interface Codec {
+  readonly encode: (value: unknown) => Result.Result<Schema.Json, string>
+  readonly decode: (json: unknown) => Result.Result<unknown, string>
+  /** What is decoded equals what is encoded. */
+  readonly plain: boolean
+}
+
+/**
+ * Copies plain data and freezes the copy, all the way down.
+ *
+ * @category conversions
+ */
+export const freeze = <A>(value: A): A => {
+  if (typeof value !== "object" || value === null) return value
+  if (Array.isArray(value)) {
+    // An array of the same items.
+    return Object.freeze(value.map(freeze)) as A
+  }
+  const proto: unknown = Object.getPrototypeOf(value)
+  if (proto !== Object.prototype && proto !== null) return value
+  const copy: Record<string, unknown> = {}
+  for (const [key, item] of Object.entries(value)) {
+    if (key === "__proto__") Object.defineProperty(copy, key, { value: freeze(item), enumerable: true })
+    else copy[key] = freeze(item)
+  }
+  // A record of the same fields.
+  return Object.freeze(copy) as A
+}
+
+const make = (schema: Schema.Codec<unknown, unknown>): Codec => {
+  const json: Schema.Codec<unknown, unknown> = Schema.toCodecJson(schema)
+  const encode = Schema.encodeUnknownResult(json, { errors: "all" })
+  const decode = Schema.decodeUnknownResult(json, { errors: "all" })
+  const plain = Schema.toEncoded(json).ast === Schema.toType(json).ast
+  return {
+    plain,
+    encode: (value) =>
+      Result.mapBoth(encode(value), {
+        // What `toCodecJson` encodes to is JSON.
+        onSuccess: (json) => freeze(json as Schema.Json),
+        onFailure: ({ message }) => message
+      }),
+    decode: (value) => Result.mapError(decode(value), ({ message }) => message)
+  }
+}
+
+const codecs = new WeakMap<AST.AST, Codec>()
+
+/** The codec of a Schema. @category constructors */
+export const of = (schema: Schema.Codec<unknown, unknown>): Codec => {
+  const known = codecs.get(schema.ast)
+  if (known !== undefined) return known
+  const codec = make(schema)
+  codecs.set(schema.ast, codec)
+  return codec
+}

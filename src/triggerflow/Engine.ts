@@ -1,0 +1,580 @@
+/**
+ * The engine of an execution: it feeds the machine with what happens and does what the machine says. Every handler is a
+ * fiber that the engine owns; when the execution closes, none is left.
+ *
+ * Records are taken in one after another, never nested: what handlers do while a record is worked on stands in line.
+ * So neither deep emits nor long chains grow the stack. After a number of records the engine lets others run.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Scheduler from "effect/Scheduler"
+import * as FlowError from "./FlowError.ts"
+import type { Decision, Frame, Run, Waiting } from "./Frame.ts"
+import { Handle, type Reading, reader } from "./Handle.ts"
+import * as Interrupt from "./Interrupt.ts"
+import { Machine } from "./Machine.ts"
+import type { SubFlowNode } from "./Node.ts"
+import * as Plans from "./Plan.ts"
+import type { Plan } from "./Plan.ts"
+import type { Command, Record, Writes, Written } from "./Record.ts"
+import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
+
+/**
+ * How an execution is run.
+ *
+ * @category models
+ */
+export interface Settings {
+  readonly executionId: string
+  readonly concurrency: number
+  readonly failures: "fail" | "continue"
+  readonly maxEmitDepth: number
+  readonly recorded: boolean
+  /** After how many milliseconds of idleness it is closed; never where absent. */
+  readonly autoClose: number | undefined
+  /** A question fails the execution, since nobody could answer. */
+  readonly failOnPause: boolean
+  readonly timeout: number | undefined
+  readonly idleTimeout: number | undefined
+  readonly stream: Policy
+}
+
+/** A record, or how it is made when its turn comes. */
+type Entry = Record | { readonly _tag: "Later"; readonly make: () => Record | undefined; readonly then: () => void }
+
+/** After how many records the engine lets other fibers run. */
+const turn = 1024
+
+type Resume = (exit: Exit.Exit<unknown, unknown>) => void
+
+/** A sub-flow at work. @category models */
+export interface Child {
+  readonly frame: Frame
+  readonly engine: Engine
+  stopping: boolean
+}
+
+/**
+ * One execution at work.
+ *
+ * @category models
+ */
+export class Engine {
+  readonly plan: Plan
+  readonly machine: Machine
+  readonly settings: Settings
+  readonly context: Context.Context<never>
+  readonly stream: RuntimeStream
+  readonly clock: Clock.Clock
+  readonly reading: Reading
+  /** How it ended. */
+  exit: Exit.Exit<void, unknown> | undefined = undefined
+  children: Map<Frame, Child> | undefined = undefined
+  /** When something happened last, in milliseconds since 1970; kept where somebody asks. */
+  last = 0
+  /** Called with what a sub-flow tells its parent. */
+  onEvent: ((event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string>) => void) | undefined =
+    undefined
+  /** Called after each record, for checks. */
+  onStep: ((record: Record | undefined, machine: Machine) => void) | undefined = undefined
+
+  private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  private queue: Array<Entry> = []
+  private head = 0
+  private draining = false
+  private dispatcher: Scheduler.SchedulerDispatcher | undefined = undefined
+  private readonly fibers = new Map<Run, Fiber.Fiber<unknown, unknown>>()
+  private aux: Set<Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  private asking: Map<Decision, Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  private waiters: Map<number, Resume> | undefined = undefined
+  private tickets: Map<number, Resume> | undefined = undefined
+  private ops = 0
+  private closed: Array<(exit: Exit.Exit<void, unknown>) => void> | undefined = undefined
+  private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
+
+  constructor(plan: Plan, settings: Settings, context: Context.Context<never>) {
+    this.plan = plan
+    this.settings = settings
+    this.context = context
+    this.fork = Effect.runForkWith(context)
+    this.clock = Context.get(context, Clock.Clock)
+    this.stream = new RuntimeStream(settings.stream)
+    this.machine = new Machine(plan, settings)
+    this.reading = reader(this)
+    for (const [key, json] of initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
+  }
+
+  /** Begins the execution; does nothing the second time. */
+  start(input: unknown): void {
+    if (this.machine.started) return
+    const { timeout, idleTimeout } = this.settings
+    if (timeout !== undefined)
+      this.after(timeout, {
+        _tag: "Fail",
+        cause: this.error(new FlowError.ExecutionTimeout({ kind: "run", limit: timeout }))
+      })
+    if (idleTimeout !== undefined) {
+      this.last = this.now()
+      this.own(this.watch(idleTimeout))
+    }
+    this.submit({ _tag: "Start", input })
+  }
+
+  now(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  /** A failure of the execution itself. */
+  error(reason: FlowError.Reason): Cause.Cause<FlowError.FlowError> {
+    return Cause.fail(
+      new FlowError.FlowError({ flow: this.plan.data.contract.name, execution: this.settings.executionId, reason })
+    )
+  }
+
+  // ---------------------------------------------------------------------------------------------- records
+
+  /** Takes in a record, now or in its turn. */
+  submit(entry: Entry): void {
+    this.queue.push(entry)
+    if (!this.draining) this.drain()
+  }
+
+  /** Takes in a record, but not before whoever calls has gone on. */
+  submitLater(entry: Entry): void {
+    this.queue.push(entry)
+    if (!this.draining) this.yield()
+  }
+
+  private readonly drain = (): void => {
+    this.draining = true
+    let left = turn
+    while (true) {
+      if (this.head < this.queue.length) {
+        const entry = this.queue[this.head++]
+        if (this.head === 1024) {
+          this.queue = this.queue.slice(this.head)
+          this.head = 0
+        }
+        if (entry !== undefined) this.take(entry)
+      } else {
+        this.queue = []
+        this.head = 0
+        if (!this.machine.fork()) break
+        this.perform(undefined)
+      }
+      if (--left === 0) return this.yield()
+    }
+    this.draining = false
+  }
+
+  private yield(): void {
+    this.draining = true
+    this.dispatcher ??= Context.get(this.context, Scheduler.Scheduler).makeDispatcher()
+    this.dispatcher.scheduleTask(this.drain, 0)
+  }
+
+  private take(entry: Entry): void {
+    if (this.settings.idleTimeout !== undefined) this.last = this.now()
+    if (entry._tag !== "Later") {
+      this.machine.step(entry)
+      return this.perform(entry)
+    }
+    const record = entry.make()
+    if (record !== undefined) {
+      this.machine.step(record)
+      this.perform(record)
+    }
+    entry.then()
+  }
+
+  private perform(record: Record | undefined): void {
+    const commands = this.machine.commands
+    if (commands.length > 0) {
+      this.machine.commands = []
+      for (const command of commands) this.execute(command)
+    }
+    this.onStep?.(record, this.machine)
+  }
+
+  private execute(command: Command): void {
+    switch (command._tag) {
+      case "Run":
+        return this.begin(command.run)
+      case "Stop":
+        this.fibers.get(command.run)?.interruptUnsafe()
+        return
+      case "Wake":
+        return this.wake(command.op, command.exit)
+      case "Decide":
+        return this.decide(command.decision)
+      case "StopDecision":
+        this.asking?.get(command.decision)?.interruptUnsafe()
+        return
+      case "Child":
+        return this.child(command.frame)
+      case "StopChild": {
+        const child = this.children?.get(command.frame)
+        if (child === undefined) return
+        child.stopping = true
+        return child.engine.submit({ _tag: "Cancel", reason: "the sub-flow was stopped" })
+      }
+      case "Reply": {
+        const resume = this.tickets?.get(command.ticket)
+        this.tickets?.delete(command.ticket)
+        resume?.(command.exit)
+        return
+      }
+      case "Item":
+        return this.tell({ _tag: "item", json: command.json, volatile: false })
+      case "Waiting":
+        return this.ask(command.waiting)
+      case "Answered":
+        return this.tell({ _tag: "answered", id: command.waiting.id, interrupt: command.waiting.interrupt })
+      case "Intervention":
+        return this.tell({ _tag: "intervention", id: command.id, action: command.action })
+      case "Idle":
+        return this.idle(command.generation)
+      case "Closed":
+        return this.finish()
+    }
+  }
+
+  /** Puts an event into the runtime stream, and into that of the parent. */
+  tell(event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string> = []): void {
+    this.stream.append(event, path)
+    this.onEvent?.(event, path)
+  }
+
+  // ---------------------------------------------------------------------------------------------- handlers
+
+  private begin(run: Run): void {
+    const handle = new Handle(this, run)
+    const fiber = this.fork(handle.effect(run.step.node.handler, run.step.node.settings))
+    fiber.addObserver((exit) => {
+      this.fibers.delete(run)
+      this.settle(run, handle, exit)
+    })
+    if (fiber.pollUnsafe() === undefined) this.fibers.set(run, fiber)
+  }
+
+  private settle(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {
+    handle.closed = true
+    if (Exit.isFailure(exit)) return this.submit({ _tag: "Failed", run, cause: exit.cause })
+    const output = exit.value
+    const writes = handle.take()
+    if (!Interrupt.isPause(output)) return this.submit({ _tag: "Done", run, output, writes })
+    this.submit({ _tag: "Paused", run, request: output.request, writes, at: this.now() })
+  }
+
+  /** A number under which a handler waits. */
+  op(resume: Resume): number {
+    const op = ++this.ops
+    ;(this.waiters ??= new Map()).set(op, resume)
+    return op
+  }
+
+  /** Stops what an emit has started, and waits until it has. */
+  stopEmit(run: Run, op: number): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.waiters?.delete(op)
+      ;(this.waiters ??= new Map()).set(-op, () => resume(Effect.void))
+      this.submit({ _tag: "EmitStopped", run, op })
+    })
+  }
+
+  private wake(op: number, exit: Exit.Exit<unknown, unknown>): void {
+    const resume = this.waiters?.get(op)
+    this.waiters?.delete(op)
+    resume?.(exit)
+  }
+
+  // ---------------------------------------------------------------------------------------------- conditions
+
+  private decide(decision: Decision): void {
+    const done = (hits: Exit.Exit<ReadonlyArray<number>, unknown>) => this.submit({ _tag: "Decided", decision, hits })
+    const asked = ask(decision, this.reading)
+    if (!Effect.isEffect(asked)) return done(asked)
+    // What handlers need is in the context that the execution was opened with.
+    const fiber = this.fork(asked as Effect.Effect<ReadonlyArray<number>, unknown>)
+    fiber.addObserver((exit) => {
+      this.asking?.delete(decision)
+      done(exit)
+    })
+    if (fiber.pollUnsafe() === undefined) (this.asking ??= new Map()).set(decision, fiber)
+  }
+
+  // ---------------------------------------------------------------------------------------------- sub-flows
+
+  private child(frame: Frame): void {
+    // Only a sub-flow asks for a child.
+    const node = frame.step?.node as SubFlowNode
+    const plan = Plans.of(node.flow)
+    const name = node.name ?? plan.data.contract.name
+    const ended = (exit: Extract<Record, { readonly _tag: "ChildEnded" }>["exit"]) => {
+      this.children?.delete(frame)
+      this.submit({ _tag: "ChildEnded", frame, exit })
+    }
+    const input = attempt(() =>
+      node.capture === undefined ? frame.value : call(node.capture, frame.value, this.machine.cells.all())
+    )
+    if (Exit.isFailure(input)) return ended(Exit.failCause(input.cause))
+    const id = `${this.settings.executionId}/${name}#${frame.id}`
+    const engine = new Engine(
+      plan,
+      {
+        ...this.settings,
+        executionId: id,
+        autoClose: 0,
+        timeout: undefined,
+        idleTimeout: undefined,
+        stream: { _tag: "sliding", capacity: 1 }
+      },
+      this.context
+    )
+    engine.onEvent = (event, path) => this.tell(event, [id, ...path])
+    engine.onStep = this.onStep
+    const child: Child = { frame, engine, stopping: false }
+    ;(this.children ??= new Map()).set(frame, child)
+    engine.onClosed((exit: Exit.Exit<void, unknown>) => {
+      if (child.stopping) return ended(Exit.interrupt())
+      if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
+      ended(attempt(() => this.childOutput(node, engine, frame.value)))
+    })
+    engine.start(input.value)
+  }
+
+  private childOutput(
+    node: SubFlowNode,
+    engine: Engine,
+    value: unknown
+  ): { readonly value: unknown; readonly writes: Writes } {
+    const closed = engine.snapshot()
+    const output =
+      node.result !== undefined
+        ? call(node.result, closed, value)
+        : engine.plan.result === undefined
+          ? closed.state
+          : Option.getOrUndefined(closed.result)
+    const back = node.writeBack === undefined ? {} : call(node.writeBack, closed, value)
+    return { value: output, writes: this.writesOf(Object(back)) }
+  }
+
+  /** Fields of the state as writes. */
+  private writesOf(fields: object): Writes {
+    return Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [this.set(key, value, false)]))
+  }
+
+  /** A write of a field; throws the failure where its Schema does not admit the value. */
+  set(key: string, value: unknown, silent: boolean): Written {
+    const field = this.plan.fields.get(key)
+    const json = field === undefined ? Result.fail("the contract has no such field") : field.codec.encode(value)
+    if (Result.isFailure(json))
+      throw new Violation(this.error(new FlowError.ContractViolation({ part: `state.${key}`, issue: json.failure })))
+    return { _tag: "set", key, json: json.success, silent }
+  }
+
+  // ---------------------------------------------------------------------------------------------- outside
+
+  /** Waits for the answer to a record that carries a ticket. */
+  request<A>(make: (ticket: number) => Record): Effect.Effect<A, unknown> {
+    return Effect.callback<A, unknown>((resume) => {
+      const ticket = ++this.ops
+      const told = (exit: Exit.Exit<unknown, unknown>): void => {
+        // What comes back under a ticket has the type that the record asks for.
+        resume(exit as Exit.Exit<A, unknown>)
+      }
+      ;(this.tickets ??= new Map()).set(ticket, told)
+      this.submit(make(ticket))
+      return Effect.sync(() => this.tickets?.delete(ticket))
+    })
+  }
+
+  /** Calls back when the execution is closed. */
+  onClosed(then: (exit: Exit.Exit<void, unknown>) => void): void {
+    if (this.exit !== undefined) then(this.exit)
+    else (this.closed ??= []).push(then)
+  }
+
+  /** Waits until the execution is closed; gives how. */
+  readonly awaitClosed: Effect.Effect<void, unknown> = Effect.callback<void, unknown>((resume) => {
+    this.onClosed(resume)
+    return Effect.sync(() => {
+      this.closed = this.closed?.filter((then) => then !== resume)
+    })
+  })
+
+  /** Cancels the execution and waits until nothing of it is left. */
+  shutdown(reason: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.exit === undefined) this.submit({ _tag: "Cancel", reason })
+      return Effect.ignoreCause(this.awaitClosed)
+    })
+  }
+
+  snapshot(): {
+    readonly executionId: string
+    readonly status: "completed" | "failed" | "cancelled"
+    readonly state: Readonly<Record_>
+    readonly result: Option.Option<unknown>
+  } {
+    const { ended, result, cells } = this.machine
+    return {
+      executionId: this.settings.executionId,
+      status: ended ?? "cancelled",
+      state: cells.all(),
+      result:
+        result === undefined || this.plan.result === undefined
+          ? Option.none()
+          : Option.some(Result.getOrThrow(this.plan.result.decode(result)))
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------- questions, time, end
+
+  private ask(waiting: Waiting): void {
+    const { id, interrupt, payload, expires } = waiting
+    this.tell({ _tag: "interrupt", id, interrupt, payload })
+    if (this.settings.failOnPause)
+      return this.submit({ _tag: "Fail", cause: this.error(new FlowError.Paused({ interrupt, id })) })
+    if (expires !== undefined) this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })
+  }
+
+  private after(millis: number, record: Record): void {
+    this.own(Effect.flatMap(Effect.sleep(millis), () => Effect.sync(() => this.submit(record))))
+  }
+
+  private watch(limit: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const left = this.last + limit - this.now()
+      if (left > 0) return Effect.flatMap(Effect.sleep(left), () => this.watch(limit))
+      return Effect.sync(() =>
+        this.submit({ _tag: "Fail", cause: this.error(new FlowError.ExecutionTimeout({ kind: "idle", limit })) })
+      )
+    })
+  }
+
+  /** Forks work of the engine itself, which ends with the execution. */
+  own(effect: Effect.Effect<unknown>): Fiber.Fiber<unknown, unknown> {
+    const fiber = this.fork(effect)
+    if (fiber.pollUnsafe() === undefined) {
+      const aux = (this.aux ??= new Set())
+      aux.add(fiber)
+      fiber.addObserver(() => aux.delete(fiber))
+    }
+    return fiber
+  }
+
+  private idle(generation: number): void {
+    this.timer?.interruptUnsafe()
+    const { autoClose } = this.settings
+    if (autoClose === undefined) return
+    const record: Record = { _tag: "AutoClose", generation }
+    if (autoClose === 0) return this.submit(record)
+    this.timer = this.own(
+      Effect.flatMap(Effect.sleep(Duration.millis(autoClose)), () => Effect.sync(() => this.submit(record)))
+    )
+  }
+
+  private finish(): void {
+    const { failure } = this.machine
+    const exit = failure === undefined ? Exit.void : Exit.failCause(failure)
+    this.exit = exit
+    this.stream.end(exit)
+    const tickets = this.tickets
+    this.tickets = undefined
+    const refused = failure ?? this.error(new FlowError.NotOpen({ lifecycle: "closed", what: "The request" }))
+    if (tickets !== undefined) for (const resume of tickets.values()) resume(Exit.failCause(refused))
+    const closed = this.closed
+    this.closed = undefined
+    for (const then of closed ?? []) then(exit)
+    for (const fiber of this.aux ?? []) fiber.interruptUnsafe()
+  }
+}
+
+type Record_ = { readonly [key: string]: unknown }
+
+/** Carries a failure out of a plain function. @category errors */
+export class Violation {
+  readonly cause: Cause.Cause<FlowError.FlowError>
+  constructor(cause: Cause.Cause<FlowError.FlowError>) {
+    this.cause = cause
+  }
+}
+
+/** Runs a plain function of the user: what it throws is a defect. @category constructors */
+export const attempt = <A>(f: () => A): Exit.Exit<A, unknown> => {
+  try {
+    return Exit.succeed(f())
+  } catch (error) {
+    return error instanceof Violation ? Exit.failCause(error.cause) : Exit.die(error)
+  }
+}
+
+/** Calls a function whose types were checked where the chain was built. */
+const call = (f: unknown, ...args: ReadonlyArray<unknown>): unknown =>
+  (f as (...args: ReadonlyArray<unknown>) => unknown) /* checked there */(...args)
+
+const initials = new WeakMap<Plan, ReadonlyArray<readonly [string, never]>>()
+
+/** The fields of the initial state as JSON; those that do not fit were found by the check of the flow. */
+const initialOf = (plan: Plan): ReadonlyArray<readonly [string, never]> => {
+  const known = initials.get(plan)
+  if (known !== undefined) return known
+  const made = Object.entries(plan.data.contract.initial).flatMap(([key, value]) => {
+    const json = plan.fields.get(key)?.codec.encode(value)
+    // JSON by its codec.
+    return json !== undefined && Result.isSuccess(json) ? [[key, json.success as never] as const] : []
+  })
+  initials.set(plan, made)
+  return made
+}
+
+type Asked = Exit.Exit<ReadonlyArray<number>, unknown>
+
+/** Asks the conditions of an operator in order; an Exit at once where all of them are plain. */
+const ask = (
+  { frame, step }: Decision,
+  run: Reading
+): Asked | Effect.Effect<ReadonlyArray<number>, unknown, unknown> => {
+  if (step.node.kind === "loop") {
+    const { while: condition } = step.node
+    const holds = attempt(() => call(condition, frame.value, frame.next, run))
+    return Exit.isFailure(holds) ? Exit.failCause(holds.cause) : later(holds.value, (yes) => (yes ? [0] : []))
+  }
+  const { cases, mode } = step.node
+  const hits: Array<number> = []
+  const from = (index: number): Asked | Effect.Effect<ReadonlyArray<number>, unknown, unknown> => {
+    for (let at = index; at < cases.length; at++) {
+      const test = cases[at]?.test
+      if (test === undefined) break
+      const holds = attempt(() =>
+        test._tag === "is" ? Equal.equals(test.value, frame.value) : call(test.condition, frame.value, run)
+      )
+      if (Exit.isFailure(holds)) return Exit.failCause(holds.cause)
+      if (Effect.isEffect(holds.value))
+        return Effect.flatMap(holds.value, (yes) => {
+          if (yes) hits.push(at)
+          return yes && mode === "first" ? Effect.succeed(hits) : from(at + 1)
+        })
+      if (!holds.value) continue
+      hits.push(at)
+      if (mode === "first") break
+    }
+    return Exit.succeed(hits)
+  }
+  return from(0)
+}
+
+const later = (
+  value: unknown,
+  hits: (yes: unknown) => ReadonlyArray<number>
+): Asked | Effect.Effect<ReadonlyArray<number>, unknown, unknown> =>
+  Effect.isEffect(value) ? Effect.map(value, hits) : Exit.succeed(hits(value))

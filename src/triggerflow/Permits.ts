@@ -1,0 +1,106 @@
+/**
+ * Who may be at work: the limit of the execution and the limits of single chunks. A run is active while no emit that it
+ * awaits is pending; it lends its permit meanwhile and takes it back ahead of new runs. Queues are first in, first out.
+ */
+import type { Run } from "./Frame.ts"
+import type { ChunkStep } from "./Plan.ts"
+
+class Fifo {
+  items: Array<Run> = []
+  head = 0
+
+  push(run: Run): void {
+    this.items.push(run)
+  }
+
+  /** The next run that still wants what it stood in line for. */
+  shift(): Run | undefined {
+    while (this.head < this.items.length) {
+      const run = this.items[this.head++]
+      if (this.head > 1024 && this.head * 2 > this.items.length) {
+        this.items = this.items.slice(this.head)
+        this.head = 0
+      }
+      if (run !== undefined && (run.state === "queued" || run.state === "returning")) return run
+    }
+    this.items = []
+    this.head = 0
+    return undefined
+  }
+}
+
+class Line {
+  active = 0
+  /** Absent until somebody has to wait. */
+  returning: Fifo | undefined = undefined
+  ready: Fifo | undefined = undefined
+  readonly limit: number
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** Takes a permit, or stands in line. */
+  take(run: Run): boolean {
+    if (this.active < this.limit) {
+      this.active++
+      return true
+    }
+    if (run.state === "returning") (this.returning ??= new Fifo()).push(run)
+    else (this.ready ??= new Fifo()).push(run)
+    return false
+  }
+
+  /** Gives a permit back; gives the run that has it now. */
+  release(): Run | undefined {
+    const next = this.returning?.shift() ?? this.ready?.shift()
+    if (next === undefined) this.active--
+    return next
+  }
+}
+
+/**
+ * The permits of one execution. `begin` is called for a run when it has what it needs.
+ *
+ * @category models
+ */
+export class Permits {
+  readonly all: Line
+  readonly begin: (run: Run) => void
+  chunks: Map<ChunkStep, Line> | undefined = undefined
+
+  constructor(limit: number, begin: (run: Run) => void) {
+    this.all = new Line(limit)
+    this.begin = begin
+  }
+
+  /** Asks for a permit; the run begins now or when its turn comes. */
+  want(run: Run): void {
+    const limit = run.step.node.settings.concurrency
+    if (limit !== undefined) {
+      this.chunks ??= new Map()
+      let line = this.chunks.get(run.step)
+      if (line === undefined) this.chunks.set(run.step, (line = new Line(limit)))
+      if (!line.take(run)) return
+      run.slot = true
+    }
+    if (this.all.take(run)) this.begin(run)
+  }
+
+  /** Gives the permits of a run that was at work back. */
+  release(run: Run): void {
+    const next = this.all.release()
+    if (next !== undefined) this.begin(next)
+    this.forget(run)
+  }
+
+  /** Gives back what a run has that stood in line and no longer does: at most the permit of its chunk. */
+  forget(run: Run): void {
+    if (!run.slot) return
+    run.slot = false
+    const after = this.chunks?.get(run.step)?.release()
+    if (after === undefined) return
+    after.slot = true
+    if (this.all.take(after)) this.begin(after)
+  }
+}

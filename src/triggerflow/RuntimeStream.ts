@@ -1,0 +1,184 @@
+/**
+ * The runtime stream of an execution: what handlers put, and what the engine tells (questions, answers, interventions),
+ * as one log with cursors. Any number of readers, early or late, each at its own pace.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type { Json } from "effect/Schema"
+import * as Stream from "effect/Stream"
+
+/**
+ * What happens where readers are slower than handlers. `unbounded` (default) keeps everything. `sliding` keeps the last
+ * `capacity` entries; a reader that is further behind goes on with the oldest that is left. `suspend` makes `put` wait
+ * while the slowest reader, or the first one to come, is `capacity` entries behind.
+ *
+ * @category models
+ */
+export type Policy =
+  | { readonly _tag: "unbounded" }
+  | { readonly _tag: "sliding" | "suspend"; readonly capacity: number }
+
+/**
+ * One entry of the log.
+ *
+ * @category models
+ */
+export interface Entry {
+  /** Its place, from 0. A reader that starts behind it passes `cursor + 1`. */
+  readonly cursor: number
+  /** The sub-flows that it comes from, outermost first; empty for the execution itself. */
+  readonly path: ReadonlyArray<string>
+  readonly event: Event
+}
+
+/**
+ * What an entry says. `item` is what a handler has put.
+ *
+ * @category models
+ */
+export type Event =
+  | { readonly _tag: "item"; readonly json: Json; readonly volatile: boolean }
+  | { readonly _tag: "interrupt"; readonly id: string; readonly interrupt: string; readonly payload: unknown }
+  | { readonly _tag: "answered"; readonly id: string; readonly interrupt: string }
+  | {
+      readonly _tag: "intervention"
+      readonly id: string
+      readonly action: "append" | "insert" | "expire" | "consume" | "reject"
+    }
+
+/**
+ * The log and its readers.
+ *
+ * @category models
+ */
+export class RuntimeStream {
+  readonly policy: Policy
+  entries: Array<Entry> = []
+  /** The cursor of the first entry that is kept. */
+  base = 0
+  exit: Exit.Exit<unknown, unknown> | undefined = undefined
+  /** The positions of the readers. */
+  private readers: Set<{ at: number }> | undefined = undefined
+  /** Readers that wait for entries, and handlers that wait for room. */
+  private waiting: Array<() => void> | undefined = undefined
+  private blocked: Array<() => void> | undefined = undefined
+
+  constructor(policy: Policy) {
+    this.policy = policy
+  }
+
+  /** The cursor of the next entry. */
+  get head(): number {
+    return this.base + this.entries.length
+  }
+
+  /** Adds an entry and wakes the readers that wait. */
+  append(event: Event, path: ReadonlyArray<string>): void {
+    if (this.exit !== undefined) return
+    this.entries.push({ cursor: this.head, path, event })
+    if (this.policy._tag === "sliding" && this.entries.length >= this.policy.capacity * 2)
+      this.trim(this.policy.capacity)
+    this.wake()
+  }
+
+  /** Ends the log: readers get what is left, then the end or the failure. */
+  end(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.exit !== undefined) return
+    this.exit = exit
+    this.wake()
+    this.unblock()
+  }
+
+  private trim(keep: number): void {
+    const gone = this.entries.length - keep
+    this.entries = this.entries.slice(gone)
+    this.base += gone
+  }
+
+  private wake(): void {
+    const waiting = this.waiting
+    this.waiting = undefined
+    if (waiting !== undefined) for (const resume of waiting) resume()
+  }
+
+  private unblock(): void {
+    const blocked = this.blocked
+    this.blocked = undefined
+    if (blocked !== undefined) for (const resume of blocked) resume()
+  }
+
+  private get full(): boolean {
+    if (this.policy._tag !== "suspend" || this.exit !== undefined) return false
+    let slowest = this.readers === undefined || this.readers.size === 0 ? this.base : Infinity
+    for (const { at } of this.readers ?? []) slowest = Math.min(slowest, at)
+    return this.head - slowest >= this.policy.capacity
+  }
+
+  /** Waits until there is room for one more entry. */
+  readonly room: Effect.Effect<void> = Effect.suspend(() =>
+    this.full
+      ? Effect.flatMap(
+          Effect.callback<void>((resume) => {
+            const done = () => resume(Effect.void)
+            ;(this.blocked ??= []).push(done)
+            return Effect.sync(() => {
+              this.blocked = this.blocked?.filter((other) => other !== done)
+            })
+          }),
+          () => this.room
+        )
+      : Effect.void
+  )
+
+  /** The entries from a cursor on, in the arrays in which they are there. */
+  read(from: number): Stream.Stream<Entry, unknown> {
+    return Stream.unwrap(
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            const reader = { at: from }
+            ;(this.readers ??= new Set()).add(reader)
+            this.unblock()
+            return reader
+          }),
+          (reader) =>
+            Effect.sync(() => {
+              this.readers?.delete(reader)
+              this.unblock()
+            })
+        ),
+        (reader) => Stream.paginate(from, (cursor: number) => this.next(reader, cursor))
+      )
+    )
+  }
+
+  private next(
+    reader: { at: number },
+    cursor: number
+  ): Effect.Effect<readonly [ReadonlyArray<Entry>, Option.Option<number>], unknown> {
+    return Effect.suspend(() => {
+      reader.at = cursor
+      this.unblock()
+      if (this.policy._tag === "sliding" && this.entries.length > this.policy.capacity) this.trim(this.policy.capacity)
+      const start = Math.max(cursor - this.base, 0)
+      if (start < this.entries.length)
+        return Effect.succeed([this.entries.slice(start), Option.some(this.head)] as const)
+      const exit = this.exit
+      if (exit === undefined) return Effect.andThen(this.more, this.next(reader, cursor))
+      return exit._tag === "Success" ? Effect.succeed([[], Option.none()] as const) : Effect.failCause(exit.cause)
+    })
+  }
+
+  private readonly more: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    const done = () => resume(Effect.void)
+    ;(this.waiting ??= []).push(done)
+    return Effect.sync(() => {
+      this.waiting = this.waiting?.filter((other) => other !== done)
+    })
+  })
+}
+
+/** The cause of a log that nobody closed. @category constants */
+export const interrupted = Cause.interrupt()

@@ -1,0 +1,19 @@
+/** TriggerFlow: flows of chains that begin at signals, and executions of them. Depends on `effect` alone. */
+
+/** What a flow does when a trigger comes, step by step. @category modules */
+export * as Chain from "./Chain.ts"
+
+/** What goes wrong with an execution itself. @category modules */
+export * as FlowErrors from "./FlowError.ts"
+
+/** Questions to the world outside of a flow. @category modules */
+export * as Interrupt from "./Interrupt.ts"
+
+/** The named, typed events of a flow. @category modules */
+export * as Signal from "./Signal.ts"
+
+/** What chains begin at. @category modules */
+export * as Trigger from "./Trigger.ts"
+
+/** Contracts, and running flows. @category modules */
+export * as TriggerFlow from "./TriggerFlow.ts"
