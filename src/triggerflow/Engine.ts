@@ -74,7 +74,6 @@ export class Engine {
   readonly context: Context.Context<never>
   readonly stream: RuntimeStream
   readonly clock: Clock.Clock
-  readonly reading: Reading
   /** How it ended. */
   exit: Exit.Exit<void, unknown> | undefined = undefined
   children: Map<Frame, Child> | undefined = undefined
@@ -91,7 +90,8 @@ export class Engine {
   private head = 0
   private draining = false
   private dispatcher: Scheduler.SchedulerDispatcher | undefined = undefined
-  private readonly fibers = new Map<Run, Fiber.Fiber<unknown, unknown>>()
+  /** Absent until a handler does not end at once. */
+  private fibers: Map<Run, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private aux: Set<Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private asking: Map<Decision, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private waiters: Map<number, Resume> | undefined = undefined
@@ -108,7 +108,6 @@ export class Engine {
     this.clock = Context.get(context, Clock.Clock)
     this.stream = new RuntimeStream(settings.stream)
     this.machine = new Machine(plan, settings)
-    this.reading = reader(this)
     for (const [key, json] of initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
   }
 
@@ -153,7 +152,7 @@ export class Engine {
     if (!this.draining) this.yield()
   }
 
-  private readonly drain = (): void => {
+  private drain(): void {
     this.draining = true
     let left = turn
     while (true) {
@@ -178,7 +177,7 @@ export class Engine {
   private yield(): void {
     this.draining = true
     this.dispatcher ??= Context.get(this.context, Scheduler.Scheduler).makeDispatcher()
-    this.dispatcher.scheduleTask(this.drain, 0)
+    this.dispatcher.scheduleTask(() => this.drain(), 0)
   }
 
   private take(entry: Entry): void {
@@ -209,7 +208,7 @@ export class Engine {
       case "Run":
         return this.begin(command.run)
       case "Stop":
-        this.fibers.get(command.run)?.interruptUnsafe()
+        this.fibers?.get(command.run)?.interruptUnsafe()
         return
       case "Wake":
         return this.wake(command.op, command.exit)
@@ -259,10 +258,10 @@ export class Engine {
     const handle = new Handle(this, run)
     const fiber = this.fork(handle.effect(run.step.node.handler, run.step.node.settings))
     fiber.addObserver((exit) => {
-      this.fibers.delete(run)
+      this.fibers?.delete(run)
       this.settle(run, handle, exit)
     })
-    if (fiber.pollUnsafe() === undefined) this.fibers.set(run, fiber)
+    if (fiber.pollUnsafe() === undefined) (this.fibers ??= new Map()).set(run, fiber)
   }
 
   private settle(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {
@@ -300,7 +299,7 @@ export class Engine {
 
   private decide(decision: Decision): void {
     const done = (hits: Exit.Exit<ReadonlyArray<number>, unknown>) => this.submit({ _tag: "Decided", decision, hits })
-    const asked = ask(decision, this.reading)
+    const asked = ask(decision, reader(this))
     if (!Effect.isEffect(asked)) return done(asked)
     // What handlers need is in the context that the execution was opened with.
     const fiber = this.fork(asked as Effect.Effect<ReadonlyArray<number>, unknown>)
@@ -404,12 +403,14 @@ export class Engine {
   }
 
   /** Waits until the execution is closed; gives how. */
-  readonly awaitClosed: Effect.Effect<void, unknown> = Effect.callback<void, unknown>((resume) => {
-    this.onClosed(resume)
-    return Effect.sync(() => {
-      this.closed = this.closed?.filter((then) => then !== resume)
+  get awaitClosed(): Effect.Effect<void, unknown> {
+    return Effect.callback<void, unknown>((resume) => {
+      this.onClosed(resume)
+      return Effect.sync(() => {
+        this.closed = this.closed?.filter((then) => then !== resume)
+      })
     })
-  })
+  }
 
   /** Cancels the execution and waits until nothing of it is left. */
   shutdown(reason: string): Effect.Effect<void> {

@@ -234,10 +234,21 @@ class Impl {
     return this.engine.plan.data.contract.name
   }
 
-  readonly start = Effect.sync(() => this.engine.start(this.input))
-  readonly status = Effect.sync(() => this.engine.machine.status)
-  readonly lifecycle = Effect.sync(() => this.engine.machine.lifecycle)
-  readonly failures = Effect.sync(() => this.engine.machine.failures)
+  get start() {
+    return Effect.sync(() => this.engine.start(this.input))
+  }
+
+  get status() {
+    return Effect.sync(() => this.engine.machine.status)
+  }
+
+  get lifecycle() {
+    return Effect.sync(() => this.engine.machine.lifecycle)
+  }
+
+  get failures() {
+    return Effect.sync(() => this.engine.machine.failures)
+  }
 
   private violation(part: string, issue: string): Effect.Effect<never, FlowError.FlowError> {
     return Effect.failCause(this.engine.error(new FlowError.ContractViolation({ part, issue })))
@@ -307,19 +318,21 @@ class Impl {
     })
   }
 
-  readonly state = {
-    get: (key: string) => Effect.sync(() => this.engine.machine.cells.get(key)),
-    all: Effect.sync(() => this.engine.machine.cells.all()),
-    set: (key: string, value: unknown, options?: WriteOptions) =>
-      Effect.asVoid(this.change(key, () => value, options?.silent === true)),
-    update: (key: string, f: (value: unknown) => unknown, options?: WriteOptions) =>
-      this.change(key, f, options?.silent === true),
-    append: (key: string, item: unknown, options?: WriteOptions) =>
-      Effect.asVoid(
-        this.change(key, (list) => (Array.isArray(list) ? [...list, item] : [item]), options?.silent === true)
-      ),
-    delete: (key: string, options?: WriteOptions) =>
-      this.write([{ _tag: "delete", key, silent: options?.silent === true }])
+  get state() {
+    return {
+      get: (key: string) => Effect.sync(() => this.engine.machine.cells.get(key)),
+      all: Effect.sync(() => this.engine.machine.cells.all()),
+      set: (key: string, value: unknown, options?: WriteOptions) =>
+        Effect.asVoid(this.change(key, () => value, options?.silent === true)),
+      update: (key: string, f: (value: unknown) => unknown, options?: WriteOptions) =>
+        this.change(key, f, options?.silent === true),
+      append: (key: string, item: unknown, options?: WriteOptions) =>
+        Effect.asVoid(
+          this.change(key, (list) => (Array.isArray(list) ? [...list, item] : [item]), options?.silent === true)
+        ),
+      delete: (key: string, options?: WriteOptions) =>
+        this.write([{ _tag: "delete", key, silent: options?.silent === true }])
+    }
   }
 
   put(item: unknown) {
@@ -355,7 +368,9 @@ class Impl {
 
   // ---------------------------------------------------------------------------------------------- questions
 
-  readonly interrupts = Effect.sync(() => pendingOf(this.engine, ""))
+  get interrupts() {
+    return Effect.sync(() => pendingOf(this.engine, ""))
+  }
 
   answer(interrupt: Interrupt.Any, value: unknown, options: { readonly id: string; readonly requestId?: string }) {
     const codec = this.engine.plan.codecs.interrupts.get(interrupt.name)?.resume
@@ -412,11 +427,15 @@ class Impl {
     )
   }
 
-  readonly interventions = Effect.sync(() => interventionsOf(this.engine))
+  get interventions() {
+    return Effect.sync(() => interventionsOf(this.engine))
+  }
 
   // ---------------------------------------------------------------------------------------------- sub-flows
 
-  readonly subFlows = Effect.sync(() => [...childrenOf(this.engine)].map(({ child }) => subFlowOf(child)))
+  get subFlows() {
+    return Effect.sync(() => [...childrenOf(this.engine)].map(({ child }) => subFlowOf(child)))
+  }
 
   emitToSubFlow(id: string, signal: string, json: unknown): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
@@ -445,9 +464,13 @@ class Impl {
 
   // ---------------------------------------------------------------------------------------------- lifecycle
 
-  readonly seal = Effect.sync(() => this.engine.submit({ _tag: "Seal" }))
+  get seal() {
+    return Effect.sync(() => this.engine.submit({ _tag: "Seal" }))
+  }
 
-  readonly await = Effect.suspend(() => Effect.map(this.engine.awaitClosed, () => this.engine.snapshot()))
+  get await() {
+    return Effect.map(this.engine.awaitClosed, () => this.engine.snapshot())
+  }
 
   close(options?: { readonly deadline?: Duration.Input; readonly pending?: "fail" | "cancel" }) {
     const { engine } = this
@@ -468,13 +491,15 @@ class Impl {
   }
 
   /** What is left; the failure, if nobody was told of it yet. */
-  private readonly told = Effect.suspend((): Effect.Effect<unknown, unknown> => {
-    const { exit, machine } = this.engine
-    const failed = exit !== undefined && Exit.isFailure(exit) && machine.ended === "failed"
-    if (!failed || this.reported) return Effect.succeed(this.engine.snapshot())
-    this.reported = true
-    return Effect.failCause(exit.cause)
-  })
+  private get told() {
+    return Effect.suspend((): Effect.Effect<unknown, unknown> => {
+      const { exit, machine } = this.engine
+      const failed = exit !== undefined && Exit.isFailure(exit) && machine.ended === "failed"
+      if (!failed || this.reported) return Effect.succeed(this.engine.snapshot())
+      this.reported = true
+      return Effect.failCause(exit.cause)
+    })
+  }
 
   cancel(reason = "somebody asked for it") {
     return Effect.andThen(

@@ -41,12 +41,14 @@ export const reader = (engine: Engine): Reading => ({
 class OwnState {
   readonly handle: Handle
   own: Cells | undefined = undefined
-  readonly all: Effect.Effect<unknown>
 
   constructor(handle: Handle) {
     this.handle = handle
-    this.all = handle.sync(() => {
-      const { cells } = handle.engine.machine
+  }
+
+  get all(): Effect.Effect<unknown> {
+    return this.handle.sync(() => {
+      const { cells } = this.handle.engine.machine
       if (this.own === undefined) return cells.all()
       const all: Record<string, unknown> = { ...cells.all() }
       for (const key of this.keys) {
@@ -242,24 +244,23 @@ export class Handle {
     if (this.run.step.node.settings.idleTimeout !== undefined) this.last = this.engine.now()
   }
 
-  readonly heartbeat: Effect.Effect<void> = Effect.suspend(() =>
-    this.closed ? this.dead : Effect.sync(() => this.alive())
-  )
+  get heartbeat(): Effect.Effect<void> {
+    return this.sync(() => undefined)
+  }
 
-  readonly commit: Effect.Effect<void> = Effect.suspend(() =>
-    this.closed
-      ? this.dead
-      : Effect.callback<void>((resume) => {
-          this.alive()
-          const writes = this.take()
-          if (writes === undefined) return resume(Effect.void)
-          this.engine.submit({
-            _tag: "Later",
-            make: () => ({ _tag: "Commit", run: this.run, writes }),
-            then: () => resume(Effect.void)
-          })
-        })
-  )
+  get commit(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      if (this.closed) return resume(this.dead)
+      this.alive()
+      const writes = this.take()
+      if (writes === undefined) return resume(Effect.void)
+      this.engine.submit({
+        _tag: "Later",
+        make: () => ({ _tag: "Commit", run: this.run, writes }),
+        then: () => resume(Effect.void)
+      })
+    })
+  }
 
   // ---------------------------------------------------------------------------------------------- signals
 
@@ -385,9 +386,11 @@ export class Handle {
     return answer?.interrupt === interrupt.name ? Option.some(answer.value) : Option.none()
   }
 
-  readonly interventions: Effect.Effect<ReadonlyArray<Intervention<unknown>>> = Effect.suspend(() =>
-    this.sync(() => interventionsOf(this.engine).filter(({ status }) => status !== "pending" && status !== "expired"))
-  )
+  get interventions(): Effect.Effect<ReadonlyArray<Intervention<unknown>>> {
+    return this.sync(() =>
+      interventionsOf(this.engine).filter(({ status }) => status !== "pending" && status !== "expired")
+    )
+  }
 
   settleIntervention(id: string, status: "applied" | "ignored"): Effect.Effect<void> {
     return this.sync(() => this.engine.submitLater({ _tag: "SettleIntervention", id, status }))
@@ -495,7 +498,7 @@ const isBare = ({ retry, timeout, idleTimeout, catch: handler }: ChunkSettings):
 
 /** The interventions of an execution, decoded. @category getters */
 export const interventionsOf = (engine: Engine): ReadonlyArray<Intervention<unknown>> =>
-  (engine.machine.ledger.entries ?? []).map(({ id, json, author, target, status }) => ({
+  (engine.machine.ledger?.entries ?? []).map(({ id, json, author, target, status }) => ({
     id,
     payload: Result.getOrThrow(engine.plan.codecs.intervention.decode(json)),
     author,

@@ -20,11 +20,11 @@ export interface Entry {
  * @category models
  */
 export class Ledger {
-  entries: Array<Entry> | undefined = undefined
+  readonly entries: Array<Entry> = []
 
   /** Adds one; an id that was there before is refused. */
   add(entry: Omit<Entry, "status">): "append" | "reject" {
-    const entries = (this.entries ??= [])
+    const { entries } = this
     if (entries.some(({ id }) => id === entry.id)) return "reject"
     entries.push({ id: entry.id, json: entry.json, author: entry.author, target: entry.target, status: "pending" })
     return "append"
@@ -32,7 +32,6 @@ export class Ledger {
 
   /** A thread has come to a place: what waits for it, or for any place, is inserted. */
   reach(place: string, commands: Array<Command>): void {
-    if (this.entries === undefined) return
     for (const entry of this.entries)
       if (entry.status === "pending" && (entry.target === undefined || entry.target === place)) {
         entry.status = "inserted"
@@ -42,7 +41,7 @@ export class Ledger {
 
   /** Marks one that was inserted. */
   settle(id: string, status: "applied" | "ignored"): boolean {
-    const entry = this.entries?.find((one) => one.id === id && one.status === "inserted")
+    const entry = this.entries.find((one) => one.id === id && one.status === "inserted")
     if (entry === undefined) return false
     entry.status = status
     return true
@@ -50,7 +49,7 @@ export class Ledger {
 
   /** Nothing that is pending will be reached any more. */
   expire(commands: Array<Command>): void {
-    for (const entry of this.entries ?? [])
+    for (const entry of this.entries)
       if (entry.status === "pending") {
         entry.status = "expired"
         commands.push({ _tag: "Intervention", id: entry.id, action: "expire" })

@@ -83,7 +83,8 @@ export class Machine {
   /** Answers that came before their question. */
   early: Map<string, { readonly value: unknown; readonly answered: Questions.Answered }> | undefined = undefined
   asked: Map<string, number> | undefined = undefined
-  readonly ledger = new Ledger()
+  /** Absent until something is said from outside. */
+  ledger: Ledger | undefined = undefined
   gates: Gates | undefined = undefined
   collectors: Collectors | undefined = undefined
   bindings: Map<string, Array<ChunkStep>> | undefined = undefined
@@ -211,10 +212,10 @@ export class Machine {
         return
       case "Intervene":
         this.idle = false
-        this.commands.push({ _tag: "Intervention", id: record.id, action: this.ledger.add(record) })
+        this.commands.push({ _tag: "Intervention", id: record.id, action: (this.ledger ??= new Ledger()).add(record) })
         return
       case "SettleIntervention":
-        if (this.ledger.settle(record.id, record.status))
+        if (this.ledger?.settle(record.id, record.status) === true)
           this.commands.push({ _tag: "Intervention", id: record.id, action: "consume" })
         return
       case "StopChild":
@@ -269,7 +270,7 @@ export class Machine {
       case "chunk": {
         // The kind of the node tells the kind of the step.
         const chunk = step as ChunkStep
-        this.ledger.reach(chunk.node.name, this.commands)
+        this.ledger?.reach(chunk.node.name, this.commands)
         return this.run(new Run(this.ids++, chunk, body, value))
       }
       case "batch":
@@ -310,7 +311,7 @@ export class Machine {
         return
       }
       case "point":
-        this.ledger.reach(step.node.name, this.commands)
+        this.ledger?.reach(step.node.name, this.commands)
         return this.go(body, step.next, value)
       case "result": {
         const json = this.plan.result?.encode(value) ?? Result.succeed(undefined)
@@ -490,7 +491,7 @@ export class Machine {
   finish(status: "completed" | "failed" | "cancelled"): void {
     this.ended = status
     this.lifecycle = "closed"
-    this.ledger.expire(this.commands)
+    this.ledger?.expire(this.commands)
     this.commands.push({ _tag: "Closed" })
   }
 

@@ -2,7 +2,6 @@
  * The runtime stream of an execution: what handlers put, and what the engine tells (questions, answers, interventions),
  * as one log with cursors. Any number of readers, early or late, each at its own pace.
  */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -117,20 +116,19 @@ export class RuntimeStream {
   }
 
   /** Waits until there is room for one more entry. */
-  readonly room: Effect.Effect<void> = Effect.suspend(() =>
-    this.full
-      ? Effect.flatMap(
-          Effect.callback<void>((resume) => {
-            const done = () => resume(Effect.void)
-            ;(this.blocked ??= []).push(done)
-            return Effect.sync(() => {
-              this.blocked = this.blocked?.filter((other) => other !== done)
-            })
-          }),
-          () => this.room
-        )
-      : Effect.void
-  )
+  get room(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.full) return Effect.void
+      const room = Effect.callback<void>((resume) => {
+        const done = () => resume(Effect.void)
+        ;(this.blocked ??= []).push(done)
+        return Effect.sync(() => {
+          this.blocked = this.blocked?.filter((other) => other !== done)
+        })
+      })
+      return Effect.flatMap(room, () => this.room)
+    })
+  }
 
   /** The entries from a cursor on, in the arrays in which they are there. */
   read(from: number): Stream.Stream<Entry, unknown> {
@@ -171,14 +169,13 @@ export class RuntimeStream {
     })
   }
 
-  private readonly more: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    const done = () => resume(Effect.void)
-    ;(this.waiting ??= []).push(done)
-    return Effect.sync(() => {
-      this.waiting = this.waiting?.filter((other) => other !== done)
+  private get more(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const done = () => resume(Effect.void)
+      ;(this.waiting ??= []).push(done)
+      return Effect.sync(() => {
+        this.waiting = this.waiting?.filter((other) => other !== done)
+      })
     })
-  })
+  }
 }
-
-/** The cause of a log that nobody closed. @category constants */
-export const interrupted = Cause.interrupt()

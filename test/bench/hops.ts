@@ -1,12 +1,63 @@
 /** P1: what a hop costs: a handler that runs as an effect, and makes the next one run. */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
 import assert from "node:assert/strict"
+import * as Chains from "../../src/triggerflow/Chain.ts"
+import * as Signal from "../../src/triggerflow/Signal.ts"
+import * as TriggerFlow from "../../src/triggerflow/TriggerFlow.ts"
 import { type Figure, figure, ownFirst, race, slope } from "./measure.ts"
 import * as Peers from "./peers.ts"
 
 /** Makes so many hops, one after the other, and tells how many handlers have run. */
 type Chain = (hops: number) => number | Promise<number>
+
+const Hop = Signal.make("Hop", Schema.Number)
+const Hops = TriggerFlow.define("hops", { input: Schema.Number, signals: [Hop] })
+
+/** A chain on a signal that it emits again, and goes on at once or waits; `count` is called for each hop. */
+const hopping = (mode: "emitFork" | "emit", count: () => void) =>
+  Hops.build(
+    Hops.start.pipe(Chains.to("begin", (hops, run) => run[mode](Hop, hops))),
+    Hops.on(Hop).pipe(
+      Chains.to("hop", (left, run) =>
+        Effect.suspend(() => {
+          count()
+          return left > 1 ? run[mode](Hop, left - 1) : Effect.void
+        })
+      )
+    )
+  )
+
+const effigent =
+  (mode: "emitFork" | "emit"): Chain =>
+  async (hops) => {
+    let count = 0
+    await Effect.runPromise(
+      TriggerFlow.run(
+        hopping(mode, () => void count++),
+        hops
+      )
+    )
+    return count
+  }
+
+/** The same as an execution that can be talked to and saved. */
+const effigentOpen: Chain = async (hops) => {
+  let count = 0
+  await Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(
+        TriggerFlow.open(
+          hopping("emitFork", () => void count++),
+          hops
+        ),
+        (execution) => execution.close()
+      )
+    )
+  )
+  return count
+}
 
 /** The floor: an array as the queue, and a fiber of its own, owned by a scope, for each handler. */
 const queueAndFiber: Chain = (hops) =>
@@ -136,6 +187,8 @@ const perHop = async (
 const hopFigures = async (): Promise<ReadonlyArray<Figure>> => {
   // The first is the one whose figure it is; the others are its peers.
   const contenders: Record<string, Chain> = {
+    effigent: effigent("emitFork"),
+    "effigent, open": effigentOpen,
     "queue + fiber": queueAndFiber,
     "Effect.forEach": forEach,
     "XState sendTo self": xState(await Peers.xState())
@@ -158,8 +211,9 @@ const hopFigures = async (): Promise<ReadonlyArray<Figure>> => {
       id: `P1.${name}`,
       value: own,
       unit: "us",
-      anchor: "an array queue and a fiber for each handler, the floor of a hop; for orientation",
+      anchor: "4x an array queue and a fiber for each handler, the floor of a hop",
       peers,
+      ...(name === "1k" ? { bound: 4 * (peers["queue + fiber"] ?? NaN) } : {}),
       ...(name === "100k" ? { exponent, maxExponent: 1.05 } : {})
     })
   )
@@ -179,7 +233,7 @@ const nestedJoins: Chain = async (depth) => {
 
 const awaitedFigure = async (): Promise<Figure> => {
   // The first is the one whose figure it is; the others are its peers.
-  const contenders: Record<string, Chain> = { "nested joins": nestedJoins }
+  const contenders: Record<string, Chain> = { effigent: effigent("emit"), "nested joins": nestedJoins }
   await verify(contenders)
   const results: Array<{ depth: number; own: number; peers: Record<string, number> }> = []
   for (const depth of [10, 100, 1_000]) {
@@ -191,8 +245,9 @@ const awaitedFigure = async (): Promise<Figure> => {
     id: "P1.awaited",
     value: own,
     unit: "us",
-    anchor: "1,000 handlers deep, each a fiber that joins the next one; for orientation",
+    anchor: "1,000 handlers deep, each awaiting the next one; for orientation",
     peers,
+    maxExponent: 1.05,
     exponent: slope(results.map((each) => [each.depth, each.own * each.depth]))
   })
 }
