@@ -100,14 +100,54 @@ export class Run {
   resumes = 0
   /** Outcomes of its operations, where they are recorded: an Exit, or the frame that is still at work. */
   ops: Map<string, Exit.Exit<unknown, unknown> | Frame> | undefined = undefined
-  /** It was begun before the snapshot that it was loaded from. */
-  again = false
+  /** Its neighbours among the runs of the execution. */
+  before: Run | undefined = undefined
+  after: Run | undefined = undefined
 
   constructor(id: number, step: Handled, body: Frame, input: unknown) {
     this.id = id
     this.step = step
     this.body = body
     this.input = input
+  }
+}
+
+/**
+ * The runs of an execution, oldest first. A list of its own, since every hop adds one and takes one away, which costs a
+ * Set several times as much. A run that is at hand may be taken away while the list is walked.
+ *
+ * @category models
+ */
+export class Runs {
+  first: Run | undefined = undefined
+  last: Run | undefined = undefined
+  size = 0
+
+  add(run: Run): void {
+    run.before = this.last
+    if (this.last === undefined) this.first = run
+    else this.last.after = run
+    this.last = run
+    this.size++
+  }
+
+  delete(run: Run): void {
+    const { before, after } = run
+    if (before === undefined && this.first !== run) return
+    if (before === undefined) this.first = after
+    else before.after = after
+    if (after === undefined) this.last = before
+    else after.before = before
+    run.before = run.after = undefined
+    this.size--
+  }
+
+  *[Symbol.iterator](): Generator<Run> {
+    for (let run = this.first; run !== undefined;) {
+      const next: Run | undefined = run.after
+      yield run
+      run = next
+    }
   }
 }
 

@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
 import { Cells } from "./Cells.ts"
 import * as FlowError from "./FlowError.ts"
-import { type Decision, Frame, Run, type Waiting } from "./Frame.ts"
+import { type Decision, Frame, Run, Runs, type Waiting } from "./Frame.ts"
 import type { Collectors, Gates } from "./Joins.ts"
 import { Ledger } from "./Ledger.ts"
 import * as Operators from "./Operators.ts"
@@ -75,7 +75,7 @@ export class Machine {
   /** What is to be done; the engine takes it away. */
   commands: Array<Command> = []
 
-  readonly runs = new Set<Run>()
+  readonly runs = new Runs()
   decisions: Set<Decision> | undefined = undefined
   children: Set<Frame> | undefined = undefined
   interrupts: Map<string, Waiting> | undefined = undefined
@@ -94,8 +94,8 @@ export class Machine {
   idle = false
   generation = 0
   ids = 0
-  work: Array<Work> = []
-  cursor = 0
+  /** Threads that move; what is done is taken out of its place. */
+  work: Array<Work | undefined> = []
   /** Forked signals stand in line behind everything else. */
   forks: Array<Fork> = []
   forked = 0
@@ -246,19 +246,20 @@ export class Machine {
 
   /** Moves threads until each waits for something. */
   private flow(): void {
-    while (this.cursor < this.work.length) {
-      const item = this.work[this.cursor++]
-      if (item === undefined) break
-      if (item._tag === "ended") this.closeFrame(item.frame)
-      else this.enter(item.body, item.step, item.value)
-      // What is finished is let go of in pieces, so that a long row does not keep everything alive.
-      if (this.cursor === 4096) {
-        this.work = this.work.slice(this.cursor)
-        this.cursor = 0
+    let cursor = 0
+    // What is added meanwhile stands at the end.
+    while (cursor < this.work.length) {
+      const work = this.work
+      for (; cursor < work.length && work === this.work; cursor++) {
+        const item = work[cursor]
+        if (item === undefined) continue
+        work[cursor] = undefined
+        if (item._tag === "ended") this.closeFrame(item.frame)
+        else this.enter(item.body, item.step, item.value)
       }
+      if (work !== this.work) cursor = 0
     }
-    this.work.length = 0
-    this.cursor = 0
+    if (cursor > 0) this.work = []
   }
 
   private enter(body: Frame, step: Step | undefined, value: unknown): void {

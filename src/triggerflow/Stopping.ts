@@ -107,8 +107,7 @@ export const stop = (
   // What had been stopped inside of it has nothing to go on with any more.
   for (const stop of m.stops ?? []) if (stop.frame !== undefined && inside(stop.frame)) stop.then = undefined
   const stop: Stop = { frame, members: new Set(), cause, then, always }
-  m.work = m.work.slice(m.cursor).filter((item) => !inside(item._tag === "go" ? item.body : item.frame))
-  m.cursor = 0
+  m.work = m.work.filter((item) => item !== undefined && !inside(item._tag === "go" ? item.body : item.frame))
   if (frame === undefined) {
     m.forks = []
     m.forked = 0
