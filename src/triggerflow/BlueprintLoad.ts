@@ -115,13 +115,13 @@ class Loader {
   }
 
   private json(schema: JsonObject, path: Path): Codec {
+    const wrong = unknownTypes(schema, path)
+    for (const at of wrong)
+      this.fault(at, "There is no such type in JSON Schema", `Write one of ${[...types].join(", ")}`)
     const read = fromJsonSchema(schema)
     if (Result.isFailure(read)) {
-      this.fault(
-        path,
-        `This is no JSON Schema that can be read: ${read.failure}`,
-        "Mend it, or give the Schema in code"
-      )
+      const why = read.failure.replace(/\s*\n\s*/g, " ")
+      this.fault(path, `This is no JSON Schema that can be read: ${why}`, "Mend it, or give the Schema in code")
       return Schema.Unknown
     }
     // Schemas that are read from JSON Schema need no services.
@@ -452,6 +452,23 @@ class Loader {
       this.fault(this.pathOf(flow, at, []), problem, fix)
     }
   }
+}
+
+const types = new Set<unknown>(["null", "boolean", "object", "array", "number", "integer", "string"])
+
+// Where a JSON Schema names a type that there is not: the reader would take it as any type.
+const unknownTypes = (schema: unknown, path: Path): ReadonlyArray<Path> => {
+  if (typeof schema !== "object" || schema === null) return []
+  return Object.entries(schema).flatMap(([key, value]: readonly [string, unknown]) => {
+    const at = [...path, Array.isArray(schema) ? Number(key) : key]
+    if (["enum", "const", "default", "examples"].includes(key)) return []
+    if (key === "properties" || key === "$defs")
+      return typeof value === "object" && value !== null
+        ? Object.entries(value).flatMap(([name, inner]) => unknownTypes(inner, [...at, name]))
+        : []
+    if (key !== "type") return unknownTypes(value, at)
+    return (Array.isArray(value) ? value : [value]).every((one) => types.has(one)) ? [] : [at]
+  })
 }
 
 const isList = (value: { readonly [name: string]: Source } | ReadonlyArray<Source>): value is ReadonlyArray<Source> =>

@@ -1,26 +1,14 @@
 /**
  * What is wrong with a definition, all of it at once. What can be seen without running handlers is seen here: a flow
  * that passes can still fail, but not because of how it is put together.
- *
- * Chains that would go on for ever are reported only where nothing but a failure could end them: along chunks that
- * always complete (not inside forEach, match or loop; and not in a flow with interrupts, where a chunk may pause
- * instead) and collectors that always emit.
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
 import type { InvalidDefinition } from "./FlowError.ts"
-import type {
-  Body,
-  ChainData,
-  CollectorData,
-  ContractData,
-  FlowData,
-  Node,
-  SingleTrigger,
-  TriggerData
-} from "./Node.ts"
+import type { ChainData, CollectorData, ContractData, FlowData, Node, SingleTrigger } from "./Node.ts"
+import { checkEndless, checkReach, type Report, singles } from "./Reach.ts"
 import * as StepKey from "./StepKey.ts"
 
 /**
@@ -30,8 +18,6 @@ import * as StepKey from "./StepKey.ts"
  * @category models
  */
 export type Finding = InvalidDefinition["findings"][number]
-
-type Report = (at: string, problem: string, fix: string) => void
 
 /**
  * The findings about a flow and the flows inside it; none where it can be run. A flow that is used several times as a
@@ -52,8 +38,8 @@ export const check = (flow: FlowData): ReadonlyArray<Finding> => {
     checkNames(places, report)
     for (const place of places) checkStep(place, report)
     const collectors = collectorsOf(data, places)
-    checkCollectors(collectors, places, report)
-    checkTriggers(data, places, collectors, report)
+    const vain = checkCollectors(collectors, places, report)
+    checkTriggers(data, places, collectors, vain, report)
     for (const { key, node } of places) {
       if (node.kind !== "subFlow") continue
       const inside = [...around, data]
@@ -68,8 +54,10 @@ export const check = (flow: FlowData): ReadonlyArray<Finding> => {
 
 const quote = (names: Iterable<string>): string => [...names].map((name) => `"${name}"`).join(", ")
 
-const repeated = (names: ReadonlyArray<string>): ReadonlySet<string> =>
-  new Set(names.filter((name, index) => names.indexOf(name) !== index))
+const repeated = (names: ReadonlyArray<string>): ReadonlySet<string> => {
+  const seen = new Set<string>()
+  return new Set(names.filter((name) => seen.size === seen.add(name).size))
+}
 
 // ----------------------------------------------------------------------------------------------------------- contract
 
@@ -212,9 +200,6 @@ const checkStep = ({ key, node }: StepKey.Place, report: Report): void => {
 
 // --------------------------------------------------------------------------------------------------------- collectors
 
-const singles = (trigger: TriggerData): ReadonlyArray<TriggerData> =>
-  trigger._tag === "any" || trigger._tag === "all" ? trigger.of.map(([, of]) => of) : [trigger]
-
 const collectorsOf = (flow: FlowData, places: ReadonlyArray<StepKey.Place>): ReadonlySet<CollectorData> => {
   const found = new Set<CollectorData>()
   for (const { trigger } of flow.chains)
@@ -223,11 +208,14 @@ const collectorsOf = (flow: FlowData, places: ReadonlyArray<StepKey.Place>): Rea
   return found
 }
 
+// Gives the collectors that never give anything.
 const checkCollectors = (
   collectors: ReadonlySet<CollectorData>,
   places: ReadonlyArray<StepKey.Place>,
   report: Report
-): void => {
+): ReadonlySet<CollectorData> => {
+  const brings = new Map<CollectorData, Set<string>>()
+  const vain = new Set<CollectorData>()
   for (const name of repeated([...collectors].map((collector) => collector.name)))
     report(`collector.${name}`, `Several collectors are called "${name}"`, "Use one collector value, or rename one")
   for (const collector of collectors) {
@@ -236,21 +224,28 @@ const checkCollectors = (
     if (collector.name === "") report(at, "A collector has an empty name", "Give it a name")
     if (names.length === 0) report(at, "The collector has no branches, so it never gives anything", "Give it a branch")
     checkKeys(at, "branch", names, report)
-    const brought = new Set<string>()
-    for (const { key, node } of places) {
-      if (node.kind !== "collect" || node.collector !== collector) continue
-      brought.add(node.branch)
-      if (!names.includes(node.branch))
-        report(key, `The collector "${collector.name}" has no branch "${node.branch}"`, `Bring one of ${quote(names)}`)
-    }
-    const missing = names.filter((name) => !brought.has(name))
-    if (missing.length > 0)
-      report(
-        at,
-        `Nobody brings ${quote(missing)}, so the collector never gives anything`,
-        "Bring it with Chain.collect, or take it out of the collector"
-      )
+    brings.set(collector, new Set())
+    if (names.length === 0) vain.add(collector)
   }
+  for (const { key, node } of places) {
+    if (node.kind !== "collect") continue
+    const { branch, collector } = node
+    brings.get(collector)?.add(branch)
+    const names = collector.branches.map(([name]) => name)
+    if (!names.includes(branch))
+      report(key, `The collector "${collector.name}" has no branch "${branch}"`, `Bring one of ${quote(names)}`)
+  }
+  for (const [collector, brought] of brings) {
+    const missing = collector.branches.map(([name]) => name).filter((name) => !brought.has(name))
+    if (missing.length === 0) continue
+    vain.add(collector)
+    report(
+      `collector.${collector.name}`,
+      `Nobody brings ${quote(missing)}, so the collector never gives anything`,
+      "Bring it with Chain.collect, or take it out of the collector"
+    )
+  }
+  return vain
 }
 
 // ----------------------------------------------------------------------------------------------------------- triggers
@@ -259,6 +254,7 @@ const checkTriggers = (
   flow: FlowData,
   places: ReadonlyArray<StepKey.Place>,
   collectors: ReadonlySet<CollectorData>,
+  vain: ReadonlySet<CollectorData>,
   report: Report
 ): void => {
   const chunks = new Set(places.flatMap(({ node }) => (node.kind === "chunk" ? [node.name] : [])))
@@ -332,166 +328,6 @@ const checkTriggers = (
     }
   })
 
-  const reached = checkReach(flow, keys, faulty, collectors, report)
+  const reached = checkReach(flow, keys, faulty, collectors, vain, report)
   checkEndless(flow, keys, reached, report)
-}
-
-// ------------------------------------------------------------------------------------------ what starts, and what ends
-
-/** What the steps of a chain can do to other chains. */
-interface Effects {
-  readonly chunks: ReadonlySet<string>
-  readonly brings: ReadonlyMap<CollectorData, ReadonlySet<string>>
-  /** Whether it may write to the state. */
-  readonly writes: boolean
-}
-
-// `sure`: only what happens each time that the chain runs to its end.
-const effectsOf = (body: Body, sure: boolean): Effects => {
-  const chunks = new Set<string>()
-  const brings = new Map<CollectorData, Set<string>>()
-  let writes = false
-  const walk = (steps: Body): void => {
-    for (const node of steps) {
-      if (node.kind === "chunk") chunks.add(node.name)
-      if (node.kind === "chunk" || (node.kind === "subFlow" && node.writeBack !== undefined)) writes = true
-      if (node.kind === "collect")
-        brings.set(node.collector, new Set([...(brings.get(node.collector) ?? []), node.branch]))
-      if (sure && node.kind !== "batch" && node.kind !== "side") continue
-      for (const [, inner] of StepKey.bodies(node)) walk(inner)
-    }
-  }
-  walk(body)
-  return { chunks, brings, writes }
-}
-
-const checkReach = (
-  flow: FlowData,
-  keys: ReadonlyArray<string>,
-  faulty: ReadonlySet<ChainData>,
-  collectors: ReadonlySet<CollectorData>,
-  report: Report
-): ReadonlySet<ChainData> => {
-  const reached = new Set<ChainData>()
-  const chunks = new Set<string>()
-  const brought = new Map([...collectors].map((collector) => [collector, new Set<string>()]))
-  let writes = false
-  const fires = (trigger: TriggerData): boolean => {
-    switch (trigger._tag) {
-      case "start":
-      case "signal":
-      case "flowData":
-        return true
-      case "state":
-        return writes
-      case "chunk":
-        return chunks.has(trigger.chunk)
-      case "collect":
-        return trigger.collector.branches.every(([name]) => brought.get(trigger.collector)?.has(name) === true)
-      case "any":
-        return trigger.of.some(([, of]) => fires(of))
-      case "all":
-        return trigger.of.every(([, of]) => fires(of))
-    }
-  }
-  for (let grew = true; grew;) {
-    grew = false
-    for (const chain of flow.chains) {
-      if (reached.has(chain) || !fires(chain.trigger)) continue
-      grew = true
-      reached.add(chain)
-      const effects = effectsOf(chain.body, false)
-      for (const name of effects.chunks) chunks.add(name)
-      for (const [collector, names] of effects.brings) for (const name of names) brought.get(collector)?.add(name)
-      writes ||= effects.writes
-    }
-  }
-  if (reached.size === 0) {
-    report(
-      "chains",
-      "Nothing starts the flow: it has no chain on the start and none on a signal",
-      "Add a chain on the start or on a signal"
-    )
-    return reached
-  }
-  flow.chains.forEach((chain, index) => {
-    if (reached.has(chain) || faulty.has(chain) || waitsInVain(chain.trigger, collectors, flow)) return
-    report(
-      keys[index] ?? "",
-      "Nothing that runs can start this chain: what it listens to comes only from chains that wait for it",
-      "Listen to something that comes from the start or from a signal"
-    )
-  })
-  return reached
-}
-
-// Whether the collectors themselves are reported already.
-const waitsInVain = (trigger: TriggerData, collectors: ReadonlySet<CollectorData>, flow: FlowData): boolean => {
-  const all = flow.chains.map(({ body }) => effectsOf(body, false).brings)
-  const complete = (collector: CollectorData) =>
-    collectors.has(collector) &&
-    collector.branches.length > 0 &&
-    collector.branches.every(([name]) => all.some((brings) => brings.get(collector)?.has(name) === true))
-  return singles(trigger).some((of) => of._tag === "collect" && !complete(of.collector))
-}
-
-const checkEndless = (
-  flow: FlowData,
-  keys: ReadonlyArray<string>,
-  reached: ReadonlySet<ChainData>,
-  report: Report
-): void => {
-  // A chunk that pauses with a signal as its target ends its chain there.
-  if (flow.contract.interrupts.length > 0) return
-  const next = flow.chains.map((chain) => {
-    if (!reached.has(chain)) return []
-    const { body, trigger: own } = chain
-    const { brings, chunks } = effectsOf(body, true)
-    const emits = (collector: CollectorData): boolean => {
-      const branches = brings.get(collector)
-      if (branches === undefined) return false
-      // A collector that updates is full once this chain has been started by it.
-      const full = own._tag === "collect" && own.collector === collector && collector.mode === "update"
-      return full || collector.branches.every(([name]) => branches.has(name))
-    }
-    return flow.chains.flatMap(({ trigger }, index) => {
-      if (trigger._tag === "all") return []
-      const hit = singles(trigger).some(
-        (of) => (of._tag === "chunk" && chunks.has(of.chunk)) || (of._tag === "collect" && emits(of.collector))
-      )
-      return hit ? [index] : []
-    })
-  })
-  const told = new Set<number>()
-  next.forEach((_, from) => {
-    if (told.has(from)) return
-    const cycle = pathBack(next, from)
-    if (cycle === undefined) return
-    for (const index of cycle) told.add(index)
-    const way = [...cycle, from].map((index) => keys[index] ?? "").join(" -> ")
-    report(
-      keys[from] ?? "",
-      `Once started, these chains start each other without end: ${way}`,
-      "Put the step that starts the next one into a match or a loop that ends"
-    )
-  })
-}
-
-// The shortest way from a chain to itself.
-const pathBack = (next: ReadonlyArray<ReadonlyArray<number>>, from: number): ReadonlyArray<number> | undefined => {
-  const seen = new Set<number>()
-  let front: ReadonlyArray<ReadonlyArray<number>> = [[from]]
-  while (front.length > 0) {
-    const further: Array<ReadonlyArray<number>> = []
-    for (const path of front) {
-      for (const to of next[path.at(-1) ?? from] ?? []) {
-        if (to === from) return path
-        if (seen.has(to)) continue
-        seen.add(to)
-        further.push([...path, to])
-      }
-    }
-    front = further
-  }
-  return undefined
 }

@@ -433,7 +433,7 @@ const chunksOf = (trigger: TriggerData): ReadonlyArray<string> =>
  *     Chain.result
  *   )
  * )
- * console.log(Mermaid.toMermaid(words).split("\n")[1]) // =>   n1(["START"])
+ * console.log(Mermaid.toMermaid(words).split("\n")[1]?.trim()) // => n1(["START"])
  * ```
  *
  * @category conversions

@@ -518,7 +518,15 @@ ${steps}`
           - { step: subFlow, flow: x }
 `
       const findings = yield* findingsOf(Blueprint.load(text, {}))
-      assert.include(findings, '14: flows.y.chains[0].steps[0].flow: The flow "x" contains itself')
+      assert.deepStrictEqual(findings, [
+        "4: contract.input.type: There is no such type in JSON Schema",
+        '14: flows.y.chains[0].steps[0].flow: The flow "x" contains itself'
+      ])
+      const lost = minimal("      - { step: result }\n").replace("type: string", '$ref: "#/$defs/gone"')
+      assert.match(
+        (yield* findingsOf(Blueprint.load(lost, {})))[0] ?? "",
+        /^4: contract\.input: This is no JSON Schema/
+      )
     })
   )
 })

@@ -443,6 +443,28 @@ describe("chains without an end", () => {
   })
 })
 
+it("2,000 chains that start each other are checked in time that grows with them", { timeout: 2000 }, () => {
+  const chains = Array.from({ length: 2000 }, (_, index) =>
+    index === 0 ? start(chunk("c0")) : on(onChunk(`c${index - 1}`), chunk(`c${index}`))
+  )
+  finds(flow(...chains))
+  const circle = [
+    on(
+      {
+        _tag: "any",
+        named: false,
+        of: [
+          ["0", onPaid],
+          ["1", onChunk("c1999")]
+        ]
+      },
+      chunk("c0")
+    ),
+    ...chains.slice(1)
+  ]
+  assert.lengthOf(check(flow(...circle)), 1)
+})
+
 it("all findings come at once, and read as one message", () => {
   const findings = check(flow(start(chunk("a", { concurrency: 0 }), chunk("a")), on(onChunk("gone"))))
   assert.lengthOf(findings, 3)
