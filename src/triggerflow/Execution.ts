@@ -13,14 +13,19 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Closed } from "./Closed.ts"
+import * as Check from "./Check.ts"
+import type { Finding } from "./Check.ts"
 import type * as Codec from "./Codec.ts"
 import { type Child, Engine, type Settings } from "./Engine.ts"
 import type { Flow } from "./Flow.ts"
 import * as FlowError from "./FlowError.ts"
 import { bind, interventionsOf } from "./Handle.ts"
+import type { FlowData } from "./Node.ts"
 import type * as Interrupt from "./Interrupt.ts"
 import type { Machine } from "./Machine.ts"
+import type { Status } from "./Mermaid.ts"
 import * as Plan from "./Plan.ts"
+import { statusOf } from "./Progress.ts"
 import type { Record, Written } from "./Record.ts"
 import type { Intervention, State, WriteOptions } from "./Run.ts"
 import type { Entry, Policy } from "./RuntimeStream.ts"
@@ -165,6 +170,11 @@ export interface Execution<C extends Spec, out E> {
   emitToSubFlow(id: string, signal: string, json: unknown): Effect.Effect<void, E | FlowError.FlowError>
   /** Stops a sub-flow: its chain goes no further, nothing is written back. True for the one call that did it. */
   cancelSubFlow(id: string): Effect.Effect<boolean>
+  /**
+   * How far each step has come, by its key; steps that were not reached are absent. For
+   * `Mermaid.toMermaid(flow, { status })`.
+   */
+  readonly steps: Effect.Effect<ReadonlyMap<string, Status>>
   /** Refuses signals from outside from now on; what is at work goes on. */
   readonly seal: Effect.Effect<void>
   /**
@@ -188,6 +198,28 @@ export interface Execution<C extends Spec, out E> {
 
 const millis = (input: Duration.Input | undefined): number | undefined =>
   input === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+const checked = new WeakMap<FlowData, ReadonlyArray<Finding>>()
+
+/**
+ * Checks a flow, once; fails with all findings.
+ *
+ * @category constructors
+ */
+export const check = <C extends Spec, E, R>(flow: Flow<C, E, R>): Effect.Effect<Flow<C, E, R>, FlowError.FlowError> =>
+  Effect.suspend(() => {
+    const findings = checked.get(flow.data) ?? Check.check(flow.data)
+    checked.set(flow.data, findings)
+    return findings.length === 0
+      ? Effect.succeed(flow)
+      : Effect.fail(
+          new FlowError.FlowError({
+            flow: flow.name,
+            execution: "",
+            reason: new FlowError.InvalidDefinition({ findings })
+          })
+        )
+  })
 
 /** The settings of an engine. @category constructors */
 export const settingsOf = (
@@ -463,6 +495,10 @@ class Impl {
   }
 
   // ---------------------------------------------------------------------------------------------- lifecycle
+
+  get steps() {
+    return Effect.sync(() => statusOf(this.engine))
+  }
 
   get seal() {
     return Effect.sync(() => this.engine.submit({ _tag: "Seal" }))

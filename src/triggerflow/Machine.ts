@@ -76,6 +76,8 @@ export class Machine {
   commands: Array<Command> = []
 
   readonly runs = new Runs()
+  /** For each step whether it has ended (1) or failed (2) at least once; only of executions that can be looked at. */
+  passed: Uint8Array | undefined = undefined
   decisions: Set<Decision> | undefined = undefined
   children: Set<Frame> | undefined = undefined
   interrupts: Map<string, Waiting> | undefined = undefined
@@ -385,6 +387,7 @@ export class Machine {
   }
 
   complete({ step, body }: Run, output: unknown): void {
+    this.mark(step, 1)
     if (step.listeners.length > 0) Signals.nested(this, body, step.node.name, step.listeners, output)
     this.go(body, step.next, output)
   }
@@ -392,7 +395,15 @@ export class Machine {
   failed(run: Run, cause: Cause.Cause<unknown>): void {
     this.quit(run)
     if (Stopping.stopped(this, run, cause)) return
+    this.mark(run.step, 2)
     Stopping.raise(this, run.body, cause)
+  }
+
+  /** Remembers that a step has ended (1) or failed (2). */
+  mark(step: Step | undefined, how: 1 | 2): void {
+    if (!this.options.recorded || step === undefined || step.id < 0) return
+    const passed = (this.passed ??= new Uint8Array(this.plan.steps.length))
+    passed[step.id] = (passed[step.id] ?? 0) | how
   }
 
   write(writes: Writes, body: Frame | undefined): void {

@@ -85,6 +85,7 @@ export const bodyEnded = (m: Machine, body: Frame, frame: Frame): void => {
 /** All bodies of an operator have ended: its chain goes on. @category steps */
 export const operatorEnded = (m: Machine, frame: Frame, body: Frame): void => {
   if (frame.dropped) return m.drop(body)
+  m.mark(frame.step, 1)
   m.go(body, frame.step?.next, outputOf(frame))
 }
 

@@ -14,6 +14,16 @@ import type { Spec } from "./Spec.ts"
 
 export { define } from "./Flow.ts"
 
+export {
+  /**
+   * Checks a flow: gives it, or fails with everything that is wrong with its definition at once. Whatever runs a flow
+   * checks it first, once.
+   *
+   * @category running
+   */
+  check
+} from "./Execution.ts"
+
 const sugar = { recorded: false, failOnPause: true, autoClose: 0 } as const
 const explicit = { recorded: true, failOnPause: false, autoClose: "10 seconds" } as const
 
@@ -27,7 +37,7 @@ const finished = <C extends Spec, E, R, A>(
   then: (engine: Engine) => Effect.Effect<A, FlowError>
 ): Effect.Effect<A, E | FlowError, R> =>
   Effect.contextWith((context) =>
-    Effect.suspend(() => {
+    Effect.flatMap(Execution.check(flow), () => {
       const settings = Execution.settingsOf(options ?? {}, options?.id ?? "run", sugar)
       const engine = Execution.engineOf(flow, settings, context, options ?? {})
       const closed = Effect.callback<void, unknown>((resume) => {
@@ -73,12 +83,16 @@ export const create = <C extends Spec, E, R>(
   flow: Flow<C, E, R>,
   input: C["input"],
   options?: Execution.Options
-): Effect.Effect<Execution.Execution<C, E>, never, R | Scope.Scope> =>
+): Effect.Effect<Execution.Execution<C, E>, FlowError, R | Scope.Scope> =>
   Effect.contextWith((context) =>
     Effect.map(
       Effect.acquireRelease(
-        Effect.map(options?.id === undefined ? Execution.freshId : Effect.succeed(options.id), (id) =>
-          Execution.engineOf(flow, Execution.settingsOf(options ?? {}, id, explicit), context, options ?? {})
+        Effect.map(
+          Effect.andThen(
+            Execution.check(flow),
+            options?.id === undefined ? Execution.freshId : Effect.succeed(options.id)
+          ),
+          (id) => Execution.engineOf(flow, Execution.settingsOf(options ?? {}, id, explicit), context, options ?? {})
         ),
         (engine) => engine.shutdown("its Scope was closed")
       ),
@@ -95,7 +109,7 @@ export const open = <C extends Spec, E, R>(
   flow: Flow<C, E, R>,
   input: C["input"],
   options?: Execution.Options
-): Effect.Effect<Execution.Execution<C, E>, never, R | Scope.Scope> =>
+): Effect.Effect<Execution.Execution<C, E>, FlowError, R | Scope.Scope> =>
   Effect.tap(create(flow, input, options), (execution) => execution.start)
 
 /**
@@ -113,7 +127,7 @@ export const runStream = <C extends Spec, E, R>(
     Effect.contextWith((context: import("effect/Context").Context<R | Scope.Scope>) =>
       Effect.map(
         Effect.acquireRelease(
-          Effect.sync(() =>
+          Effect.map(Execution.check(flow), () =>
             Execution.engineOf(
               flow,
               Execution.settingsOf(options ?? {}, options?.id ?? "run", sugar),

@@ -1,5 +1,8 @@
 /** TriggerFlow: flows of chains that begin at signals, and executions of them. Depends on `effect` alone. */
 
+/** Flows as YAML and JSON, with handlers by name. @category modules */
+export * as Blueprint from "./Blueprint.ts"
+
 /** What a flow does when a trigger comes, step by step. @category modules */
 export * as Chain from "./Chain.ts"
 
@@ -9,8 +12,14 @@ export * as FlowErrors from "./FlowError.ts"
 /** Questions to the world outside of a flow. @category modules */
 export * as Interrupt from "./Interrupt.ts"
 
+/** Flows as diagrams. @category modules */
+export * as Mermaid from "./Mermaid.ts"
+
 /** The named, typed events of a flow. @category modules */
 export * as Signal from "./Signal.ts"
+
+/** The shape of a flow: what makes two definitions the same. @category modules */
+export * as Shape from "./Shape.ts"
 
 /** What chains begin at. @category modules */
 export * as Trigger from "./Trigger.ts"
