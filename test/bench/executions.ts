@@ -11,7 +11,7 @@ import assert from "node:assert/strict"
 import * as Chain from "../../src/triggerflow/Chain.ts"
 import * as Signal from "../../src/triggerflow/Signal.ts"
 import * as TriggerFlow from "../../src/triggerflow/TriggerFlow.ts"
-import { type Figure, figure, kept, median, ownFirst } from "./measure.ts"
+import { type Figure, figure, kept, median, ownFirst, race, slope } from "./measure.ts"
 import * as Peers from "./peers.ts"
 
 /** Executions that wait, and what ends them. */
@@ -242,6 +242,33 @@ const medians = async (
   return Object.fromEntries(Object.entries(samples).map(([name, each]) => [name, median(each)]))
 }
 
+/** Microseconds for each execution of three chunks, when so many are run to their end. */
+const many = async (): Promise<Figure> => {
+  const Three = TriggerFlow.define("three", { input: Schema.Number, result: Schema.Number })
+  const add = (n: number) => Effect.succeed(n + 1)
+  const three = Three.build(
+    Three.start.pipe(Chain.to("one", add), Chain.to("two", add), Chain.to("three", add), Chain.result)
+  )
+  const points: Array<readonly [number, number]> = []
+  for (const count of [1_000, 10_000, 100_000]) {
+    const all = Effect.forEach(Array.from({ length: count }), () => TriggerFlow.run(three, 0), {
+      concurrency: 100,
+      discard: true
+    })
+    const { own } = await race({ own: () => Effect.runPromise(all) }, { rounds: 5, warmUp: 2 })
+    points.push([count, own * 1000])
+  }
+  const [count, time] = points.at(-1) ?? [NaN, NaN]
+  return figure({
+    id: "P3.many",
+    value: time / count,
+    unit: "us",
+    anchor: "one of 100,000 executions of three chunks, run to its end; for orientation",
+    exponent: slope(points),
+    maxExponent: 1.05
+  })
+}
+
 /** Measures. */
 export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   // The first is the one whose figure it is; the others are its peers.
@@ -256,6 +283,7 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const waiting = ownFirst(await medians(contenders, idle))
   const ended = ownFirst(await medians(contenders, left))
   return [
+    await many(),
     figure({
       id: "P3.idle",
       value: waiting.own,
