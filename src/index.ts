@@ -77,6 +77,7 @@ export type { Hooks, Restart } from "./request/Hooks.ts"
 export type {
   Attempt,
   Delta,
+  FinishedValue,
   FullResponse,
   HandledKey,
   KeyHandlers,

@@ -1,5 +1,6 @@
 /**
- * Waits for single values of an answer while the model still writes: `awaitKey`, `awaitKeys` and `onKeys` of a response.
+ * Waits for single values of an answer while the model still writes: `awaitKey`, `awaitKeys`, `finished` and `onKeys` of a
+ * response.
  * One scan serves all paths that are waited for, so that values come in the order in which they were finished.
  */
 import type * as Context from "effect/Context"
@@ -9,10 +10,10 @@ import * as Stream from "effect/Stream"
 import * as Contract from "../output/Contract.ts"
 import type { OutputPathError } from "../output/OutputError.ts"
 import * as Path from "../parse/Path.ts"
-import type { KeyHandlers, KeyValue, ModelResponse } from "./ModelResponse.ts"
+import type { FinishedValue, KeyHandlers, KeyValue, ModelResponse } from "./ModelResponse.ts"
 import * as Readers from "./Readers.ts"
 import { KeyMissing, type ResponseAborted } from "./ResponseError.ts"
-import type { Run } from "./Run.ts"
+import type { Reader, Run } from "./Run.ts"
 
 /**
  * What waiting needs of a response.
@@ -47,11 +48,13 @@ const matches = (key: ReadonlyArray<Path.Segment>, place: ReadonlyArray<Path.Seg
       : segment === place[i]
   )
 
-interface Found {
+interface KeyFound {
   readonly key: string
   readonly path: string
   readonly value: unknown
 }
+
+type Found = KeyFound & Readers.FinishedItem
 
 /**
  * The members of a response that wait for keys.
@@ -60,7 +63,7 @@ interface Found {
  */
 export const make = <A, I, E, R>(
   source: Source<E, R>
-): Pick<ModelResponse<A, E | Failure, I>, "awaitKey" | "awaitKeys" | "onKeys"> => {
+): Pick<ModelResponse<A, E | Failure, I>, "awaitKey" | "awaitKeys" | "finished" | "onKeys"> => {
   const keyOf = (path: string): Effect.Effect<Key<R>, OutputPathError> =>
     // `at` fails on a text that is no path.
     Effect.map(source.at(path), (contract) => {
@@ -68,32 +71,59 @@ export const make = <A, I, E, R>(
       return { path, segments, isWildcard: segments.some((segment) => typeof segment === "object"), contract }
     })
 
-  const judge = (key: Key<R>, { path, value }: Readers.FinishedItem): Effect.Effect<ReadonlyArray<Found>, never, R> =>
-    Effect.map(Contract.judge(key.contract, { found: true, value, repaired: new Set() }), (verdict) =>
-      verdict._tag === "Accepted" ? [{ key: key.path, path, value: verdict.value }] : []
+  const judge = (key: Key<R>, item: Readers.FinishedItem): Effect.Effect<ReadonlyArray<Found>, never, R> =>
+    Effect.map(Contract.judge(key.contract, { found: true, value: item.value, repaired: new Set() }), (verdict) =>
+      verdict._tag === "Accepted" ? [{ ...item, key: key.path, value: verdict.value }] : []
     )
 
-  const wait = (paths: ReadonlyArray<string>): Stream.Stream<Found, E | Failure | KeyMissing> =>
+  const read = (
+    keys: ReadonlyArray<Key<R>>,
+    reader: (scan: Readers.ScanPlan, paths: ReadonlyArray<string>) => Reader<Readers.FinishedItem>
+  ): Stream.Stream<Found, E | ResponseAborted, R> => {
+    const paths = keys.map(({ path }) => path)
+    return source
+      .follow(() => reader({ ...source.scan, pathStyle: "dot" }, paths))
+      .pipe(
+        Stream.mapEffect((item) => {
+          const place = segmentsOf(item.path)
+          const meant = keys.filter(({ segments }) => matches(segments, place))
+          return Effect.map(
+            Effect.forEach(meant, (key) => judge(key, item)),
+            (all) => all.flat()
+          )
+        }),
+        Stream.flattenIterable
+      )
+  }
+
+  const finished = (paths: ReadonlyArray<string>, isAccepted: boolean) =>
+    Stream.unwrap(
+      Effect.map(Effect.forEach(new Set(paths), keyOf), (keys) => {
+        if (keys.length === 0) return Stream.empty
+        const revisions = new Map<string, number>()
+        return read(keys, (scan, at) => (isAccepted ? Readers.accepted(scan, at) : Readers.each(scan, at, false))).pipe(
+          Stream.map((found) => {
+            const place = `${found.key} ${found.path}`
+            const revision = revisions.get(place) ?? 0
+            revisions.set(place, revision + 1)
+            return { ...found, revision }
+          }),
+          Stream.provideContext(source.context)
+        )
+      })
+    )
+
+  const wait = (paths: ReadonlyArray<string>): Stream.Stream<KeyFound, E | Failure | KeyMissing> =>
     Stream.unwrap(
       Effect.map(Effect.forEach(new Set(paths), keyOf), (keys) => {
         const pending = new Set(keys.flatMap(({ isWildcard, path }) => (isWildcard ? [] : [path])))
         const isOpen = keys.some(({ isWildcard }) => isWildcard)
         if (keys.length === 0) return Stream.empty
-        const found = source
-          .follow(() => Readers.each({ ...source.scan, pathStyle: "dot" }, paths, false))
-          .pipe(
-            Stream.mapEffect((item) => {
-              const place = segmentsOf(item.path)
-              const meant = keys.filter(({ segments }) => matches(segments, place))
-              return Effect.map(
-                Effect.forEach(meant, (key) => judge(key, item)),
-                (all) => all.flat()
-              )
-            }),
-            Stream.flattenIterable,
-            Stream.tap(({ key }) => Effect.sync(() => pending.delete(key))),
-            Stream.takeUntil(() => !isOpen && pending.size === 0)
-          )
+        const found = read(keys, (scan, at) => Readers.each(scan, at, false)).pipe(
+          Stream.tap(({ key }) => Effect.sync(() => pending.delete(key))),
+          Stream.takeUntil(() => !isOpen && pending.size === 0),
+          Stream.map(({ key, path, value }) => ({ key, path, value }))
+        )
         const missing = Stream.suspend(() =>
           pending.size === 0 ? Stream.empty : Stream.fail(new KeyMissing({ paths: [...pending] }))
         )
@@ -112,6 +142,12 @@ export const make = <A, I, E, R>(
     awaitKeys: <const P extends string>(paths: ReadonlyArray<P>) =>
       // As above, for each of the paths.
       wait(paths) as Stream.Stream<KeyValue<A, P>, E | Failure | KeyMissing>,
+    finished: <const P extends string>(
+      paths: ReadonlyArray<P>,
+      options?: { readonly accepted?: boolean | undefined }
+    ) =>
+      // As above.
+      finished(paths, options?.accepted === true) as Stream.Stream<FinishedValue<A, P>, E | Failure>,
     onKeys: <const H extends KeyHandlers<A, I>>(
       handlers: H,
       options?: { readonly concurrency?: number | "unbounded" | undefined }

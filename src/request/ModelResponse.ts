@@ -154,6 +154,20 @@ export type KeyValue<A, P extends string> = P extends string
   : never
 
 /**
+ * A finished value, and where and when it was finished.
+ *
+ * @category models
+ */
+export type FinishedValue<A, P extends string> = KeyValue<A, P> & {
+  /** The indexes on its path, outermost first. */
+  readonly indexes: ReadonlyArray<number>
+  /** The attempt that it was written in, from 1. */
+  readonly attempt: number
+  /** How often another value was given for this place before: 0 unless the model began anew and wrote something else. */
+  readonly revision: number
+}
+
+/**
  * What to do with the value at each path, as soon as it is finished.
  *
  * @category models
@@ -234,6 +248,16 @@ export interface ModelResponse<A, E, I = unknown> {
   readonly awaitKeys: <const P extends Output.KeyPaths<I>>(
     paths: ReadonlyArray<P>
   ) => Stream.Stream<KeyValue<A, P>, E | KeyMissing>
+  /**
+   * Every finished value at several paths, decoded, in the order in which they are finished, until the answer ends. Values
+   * that do not decode, or were cut off, are not given. After a restart only what differs from what was given is given
+   * again, with its `attempt` and `revision`. `accepted` holds all of them back until the answer is accepted, and gives
+   * those that stand in it: for what cannot be taken back.
+   */
+  readonly finished: <const P extends Output.KeyPaths<I>>(
+    paths: ReadonlyArray<P>,
+    options?: { readonly accepted?: boolean | undefined }
+  ) => Stream.Stream<FinishedValue<A, P>, E>
   /**
    * Runs a handler for each value of `awaitKeys` as soon as it is finished, while the model still writes, and gives what
    * they gave in the order in which the values were finished. A failing handler interrupts the others and fails the

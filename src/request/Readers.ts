@@ -187,8 +187,12 @@ export const field = (plan: ScanPlan, path: string): Reader<Delta> => {
  */
 export interface FinishedItem {
   readonly path: string
+  readonly indexes: ReadonlyArray<number>
+  readonly attempt: number
   readonly value: unknown
 }
+
+const itemOf = ({ attempt, indexes, path, value }: Field): FinishedItem => ({ path, indexes, attempt, value })
 
 /** The finished values at some paths, each given once unless a restart changed it. @category readers */
 export const each = (plan: ScanPlan, paths: ReadonlyArray<string>, includeRepaired: boolean): Reader<FinishedItem> => {
@@ -202,10 +206,44 @@ export const each = (plan: ScanPlan, paths: ReadonlyArray<string>, includeRepair
       if (event.source === "repaired" && !includeRepaired) continue
       if (given.has(event.path) && Equal.equals(given.get(event.path), event.value)) continue
       given.set(event.path, event.value)
-      out.push({ path: event.path, value: event.value })
+      out.push(itemOf(event))
     }
   })
   return { text: scan.text, reasoning: ignore, mark: scan.mark, take: out.take }
+}
+
+const isBelow = (path: string, root: string): boolean =>
+  path.startsWith(root) && (root === "" || path.length === root.length || /[.[]/.test(path[root.length] ?? ""))
+
+/**
+ * The finished values at some paths as they stand in the accepted answer, all at its end, in the order in which they were
+ * finished. Paths have to be in dot style.
+ *
+ * @category readers
+ */
+export const accepted = (plan: ScanPlan, paths: ReadonlyArray<string>): Reader<FinishedItem> => {
+  const out = new Outbox<FinishedItem>()
+  const held = new Map<string, FinishedItem>()
+  const wanted = paths.map(atIndexes)
+  const isWanted = (event: Field) => wanted.some((at) => at(event))
+  const scan = scanning({ ...plan, only: paths }, (events) => {
+    for (const event of events) {
+      if (event._tag === "Reset") {
+        for (const path of held.keys()) if (isBelow(path, event.path)) held.delete(path)
+      } else if (event.isComplete && event.source !== "repaired" && isWanted(event)) {
+        held.set(event.path, itemOf(event))
+      }
+    }
+  })
+  return {
+    text: scan.text,
+    reasoning: ignore,
+    mark: (mark) => {
+      scan.mark(mark)
+      if (mark._tag === "Status" && mark.state === "completed") for (const item of held.values()) out.push(item)
+    },
+    take: out.take
+  }
 }
 
 /**

@@ -6,6 +6,9 @@ export * as Blueprint from "./Blueprint.ts"
 /** What a flow does when a trigger comes, step by step. @category modules */
 export * as Chain from "./Chain.ts"
 
+/** From the fields of a model's answer to signals. @category modules */
+export * as Fields from "./Fields.ts"
+
 /** What goes wrong with an execution itself. @category modules */
 export * as FlowErrors from "./FlowError.ts"
 
