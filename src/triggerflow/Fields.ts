@@ -105,7 +105,7 @@ export interface Options<C extends Spec, A, I, B, E, R> {
    * the execution.
    */
   readonly onFailure?:
-    | ((cause: Cause.Cause<unknown>, field: Finished<unknown>) => Effect.Effect<unknown, E, R>)
+    | ((cause: Cause.Cause<unknown>, field: Finished<unknown>, run: Run<C>) => Effect.Effect<unknown, E, R>)
     | undefined
   /** What the handler gives. Default: the typed data. */
   readonly give?: ((response: FullResponse<A>) => B) | undefined
@@ -211,7 +211,7 @@ const emitting = <C extends Spec, A, E, I, B, E3, R3>(
     const key = keyOf(field)
     if (onFailure === undefined) return run.emit(signal, payload, { key })
     return Effect.flatMap(run.emitExit(signal, payload, { key }), (exit) =>
-      Exit.isFailure(exit) ? onFailure(exit.cause, field) : Effect.void
+      Exit.isFailure(exit) ? onFailure(exit.cause, field, run) : Effect.void
     )
   }
   // The keys of `on` are paths, and a value is found under one of them.

@@ -1,9 +1,9 @@
 /**
- * Turns the events of a streaming answer into terminal text. On a terminal, texts appear as they are written; piped,
+ * Turns the runtime stream of the triage into terminal text. On a terminal, texts appear as they are written; piped,
  * every field is one plain line once it is finished. Either way text is only ever appended, so that nothing flickers
- * and a log stays a log.
+ * and a log stays a log. What the branches tell while a text is being written waits for the end of its line.
  */
-import type { Field, InstantEvent } from "../../../src/parse/InstantEvent.ts"
+import type { Progress } from "./Triage.ts"
 
 /**
  * How progress is shown.
@@ -33,20 +33,30 @@ const isContainer = (value: unknown) => typeof value === "object" && value !== n
  *
  * @category constructors
  */
-export const make = ({ live }: Options): ((event: InstantEvent) => string) => {
+export const make = ({ live }: Options): ((item: Progress) => string) => {
+  const cyan = (text: string) => (live ? paint(36, text) : text)
   const dim = (text: string) => (live ? paint(2, text) : text)
   const green = (text: string) => (live ? paint(32, text) : text)
   const yellow = (text: string) => (live ? paint(33, text) : text)
   // The field whose text stands at the end of the output without a line break.
   let open: string | undefined
+  // What the branches have told since.
+  let told = ""
   const closeLine = () => {
     if (open === undefined) return ""
+    const line = `\n${told}`
     open = undefined
-    return "\n"
+    told = ""
+    return line
+  }
+  const tell = (line: string): string => {
+    if (open === undefined) return line
+    told += line
+    return ""
   }
   const label = (path: string) => dim(`${clean(path)}: `)
 
-  const field = (event: Field): string => {
+  const field = (event: Extract<Progress, { readonly _tag: "Field" }>): string => {
     if (event.eventType === "delta") {
       if (!live) return ""
       const head = open === event.path ? "" : closeLine() + label(event.path)
@@ -66,14 +76,18 @@ export const make = ({ live }: Options): ((event: InstantEvent) => string) => {
     switch (event._tag) {
       case "Field":
         return field(event)
+      case "Assigned": {
+        const { deadline, path, summary, team } = event
+        return tell(`${cyan("→")} ${clean(path)} ${cyan(team)}: ${clean(summary)} ${dim(`(${clean(deadline)})`)}\n`)
+      }
+      case "Unassigned":
+        return tell(yellow(`✗ ${clean(event.path)}: ${clean(event.reason)}\n`))
       case "Reset":
         return `${closeLine()}${yellow(`↻ ${event.path === "" ? "all fields" : clean(event.path)} again`)}\n`
       case "Status":
         return event.state === "failed" && event.retry
           ? `${closeLine()}${yellow(`✗ attempt ${event.attempt}: ${clean(event.reason ?? "")}`)}\n`
           : closeLine()
-      case "ToolCall":
-        return ""
     }
   }
 }

@@ -9,7 +9,8 @@ const Issue = Schema.Struct({
   severity: Output.ensure(Schema.Literals(["low", "medium", "high"]), "How much it hurts the customer")
 })
 
-const Action = Schema.Struct({
+/** What a team has to do. @category schemas */
+export const Action = Schema.Struct({
   team: Output.ensure(Schema.Literals(["support", "billing", "logistics", "engineering"]), "Who has to act"),
   task: Output.ensure(Schema.String, "What has to be done, as an instruction"),
   due: Schema.optionalKey(Output.field(Schema.String, "Until when, as the letter says it"))

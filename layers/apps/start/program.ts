@@ -1,18 +1,19 @@
 /** The program of `npm start`, apart from the process it runs in. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Clock from "effect/Clock"
 import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { fileURLToPath } from "node:url"
 import { inspect } from "node:util"
-import * as Agent from "../../../src/agent/Agent.ts"
-import type { ResponseMeta } from "../../../src/request/ModelResponse.ts"
+import * as TriggerFlow from "../../../src/triggerflow/TriggerFlow.ts"
 import * as ModelProviders from "../ModelProviders.ts"
 import * as Progress from "./Progress.ts"
-import { triage } from "./Ticket.ts"
+import * as Triage from "./Triage.ts"
 
 /** A letter that cannot be read. @category errors */
 export class LetterError extends Schema.TaggedError<LetterError>()("LetterError", {
@@ -57,16 +58,27 @@ const readInput = Effect.gen(function* () {
 
 const seconds = (millis: number) => `${(millis / 1_000).toFixed(2)} s`
 
-const summary = (meta: ResponseMeta): string =>
-  [
-    `${meta.usage.inputTokens ?? "?"} tokens in, ${meta.usage.outputTokens ?? "?"} out`,
-    meta.timeToFirstToken === undefined ? "" : `first token after ${seconds(meta.timeToFirstToken)}`,
-    `${seconds(meta.duration)} in all`,
-    `${meta.attempts.length} ${meta.attempts.length === 1 ? "attempt" : "attempts"}`,
-    meta.model ?? meta.provider
+// The sum, where every part is known.
+const sum = (parts: ReadonlyArray<number | undefined>): number | undefined =>
+  parts.reduce((all, part) => (all === undefined || part === undefined ? undefined : all + part), 0)
+
+const summary = (
+  spent: ReadonlyArray<typeof Triage.Spent.Type>,
+  firstToken: number | undefined,
+  millis: number,
+  model: string
+): string => {
+  const requests = spent.reduce((all, { attempts }) => all + attempts, 0)
+  return [
+    `${sum(spent.map(({ inputTokens }) => inputTokens)) ?? "?"} tokens in, ${sum(spent.map(({ outputTokens }) => outputTokens)) ?? "?"} out`,
+    firstToken === undefined ? "" : `first token after ${seconds(firstToken)}`,
+    `${seconds(millis)} in all`,
+    `${requests} ${requests === 1 ? "request" : "requests"}`,
+    Progress.clean(model)
   ]
     .filter((part) => part !== "")
     .join(" · ")
+}
 
 const usage = `npm start                triages the sample letter
 npm start -- FILE        another letter
@@ -82,19 +94,21 @@ const output = Effect.gen(function* () {
   const live = yield* stdio.stdoutIsTerminal
   const letter = yield* readInput
   const choice = yield* ModelProviders.choose({ tokensPerSecond: offlineTokensPerSecond })
-  const response = yield* triage.pipe(Agent.input(letter.text), Agent.provideModel(choice.layer), Agent.respond)
-  const show = Progress.make({ live })
+  const begun = yield* Clock.currentTimeMillis
+  const model = yield* Layer.build(choice.layer)
+  const execution = yield* TriggerFlow.create(Triage.flow, letter.text, { autoClose: 0 }).pipe(
+    Effect.provideContext(model)
+  )
+  const report = Effect.gen(function* () {
+    const { result } = yield* execution.await
+    const { firstToken, model, spent, ...value } = yield* Effect.fromOption(result)
+    const millis = (yield* Clock.currentTimeMillis) - begun
+    const shown = inspect(value, { depth: null, colors: live, breakLength: 100 })
+    return `\n${shown}\n\n${summary(spent, firstToken, millis, model)}\n`
+  })
   return Stream.make(`${choice.description}\nLetter: ${letter.source}\n\n`).pipe(
-    Stream.concat(Stream.map(response.instant, show)),
-    Stream.concat(
-      Stream.fromEffect(
-        Effect.map(
-          response.full,
-          ({ data, meta }) =>
-            `\n${inspect(data, { depth: null, colors: live, breakLength: 100 })}\n\n${summary(meta)}\n`
-        )
-      )
-    ),
+    Stream.concat(Stream.map(execution.stream, Progress.make({ live }))),
+    Stream.concat(Stream.fromEffect(report)),
     Stream.filter((text) => text !== "")
   )
 })

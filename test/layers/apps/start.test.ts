@@ -67,7 +67,7 @@ const chunk = (delta: object, finish: string | null = null) =>
 const isOneSentence = (text: string) => assert.match(text, /^[^\n]+\n$/)
 
 describe("npm start", () => {
-  it("triages the sample letter without a key: fields, value, tokens and times", async () => {
+  it("triages the sample letter without a key: fields, branches, value, tokens and times", async () => {
     const { code, err, out } = await run()
     assert.strictEqual(code, 0)
     assert.strictEqual(err, "")
@@ -77,8 +77,12 @@ describe("npm start", () => {
     assert.include(out, "order: 'HH-20418'")
     assert.match(
       out,
-      /\d+ tokens in, \d+ out · first token after [\d.]+ s · [\d.]+ s in all · 1 attempt · offline-1\n$/
+      /\d+ tokens in, \d+ out · first token after [\d.]+ s · [\d.]+ s in all · 6 requests · offline-1\n$/
     )
+    assert.include(out, "team: 'billing',\n      summary: 'Refund the second charge of EUR 1,846.40")
+    const told = out.indexOf("\n→ actions[0] engineering: Replace the two faulty printers")
+    assert.isAbove(told, out.indexOf("\n✓ actions[0]\n"), "its branch begins when the action is there")
+    assert.isBelow(told, out.indexOf("\nreply: "), "and while the model still writes")
     assert.notInclude(out, String.fromCharCode(27), "no colours where nobody watches")
   })
 
@@ -126,26 +130,48 @@ describe("npm start", () => {
     assert.notInclude(err + out, "sk-secret-of-the-test")
   })
 
-  it("asks the endpoint that the environment names", async () => {
-    let asked = ""
-    const server = await serve((request, response) => {
-      asked = `${request.method} ${request.url} ${request.headers.authorization}`
+  const answer = {
+    subject: "S",
+    customer: { name: "N" },
+    mood: "calm",
+    urgency: 1,
+    reply: "R",
+    issues: [{ title: "T", detail: "D", severity: "low" }],
+    actions: [{ team: "support", task: "X" }]
+  }
+  // Answers the first request with the ticket and the others with the note, unless notes are refused.
+  const desk = async (asked: Array<string>, refusesNotes = false) =>
+    serve((request, response) => {
+      const isFirst = asked.push(`${request.method} ${request.url} ${request.headers.authorization}`) === 1
+      if (!isFirst && refusesNotes) return void response.writeHead(400).end("{}")
       response.writeHead(200, { "content-type": "text/event-stream" })
-      const answer = { subject: "S", customer: { name: "N" }, mood: "calm", urgency: 1, reply: "R" }
-      const lists = {
-        issues: [{ title: "T", detail: "D", severity: "low" }],
-        actions: [{ team: "support", task: "X" }]
-      }
-      response.write(chunk({ content: JSON.stringify({ ...answer, ...lists }) }))
-      response.end(`${chunk({}, "stop")}data: [DONE]\n\n`)
+      const content = JSON.stringify(isFirst ? answer : { summary: "Do X.", keywords: ["x"] })
+      response.end(`${chunk({ content })}${chunk({}, "stop")}data: [DONE]\n\n`)
     })
+
+  it("asks the endpoint that the environment names, and tells each team its task", async () => {
+    const asked: Array<string> = []
+    const server = await desk(asked)
     const { code, err, out } = await run({ env: openai(server.url) })
     server.close()
     assert.strictEqual(err, "")
     assert.strictEqual(code, 0)
-    assert.strictEqual(asked, "POST /v1/chat/completions Bearer sk-secret-of-the-test")
+    const request = "POST /v1/chat/completions Bearer sk-secret-of-the-test"
+    assert.deepStrictEqual(asked, [request, request])
+    assert.include(out, "\n→ actions[0] support: Do X. (within 1 working day)\n")
     assert.include(out, `Model: m1 at ${server.url}/v1`)
     assert.include(out, "subject: 'S'")
+  })
+
+  it("gives the ticket also where the note to a team fails", async () => {
+    const server = await desk([], true)
+    const { code, err, out } = await run({ env: openai(server.url) })
+    server.close()
+    assert.strictEqual(err, "")
+    assert.strictEqual(code, 0)
+    assert.match(out, /\n✗ actions\[0\]: [^\n]+\n/)
+    assert.include(out, "subject: 'S'")
+    assert.include(out, "assignments: []")
   })
 
   it("SIGINT in mid-stream closes the provider's connection within 100 ms, and ends with 130", async () => {
