@@ -58,6 +58,13 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "answer: There are 17 desk lamps.",
     "order: { article: 'desk lamp', pieces: 3 }",
     "again: { article: 'chair', pieces: 12 }"
+  ],
+  "15-fields-to-signals.ts": [
+    "finished: goal\ngoal: Please refund",
+    "finished: actions[0]\n",
+    "-> billing: Refund the second charge\n",
+    "-> support: Call me on Monday\n",
+    "3 of 3 actions have a title"
   ]
 }
 

@@ -5,7 +5,7 @@
  * It takes any response (`Agent.respond`) and knows agents by their types alone, so that flows without models do not load
  * them.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
@@ -192,8 +192,8 @@ const emitting = <C extends Spec, A, E, I, B, E3, R3>(
   run: Run<C>,
   options: Options<C, A, I, B, E3, R3>
 ): Effect.Effect<void, E | E3, R3> => {
-  // The mapped type says of a record that its keys are paths and its values are targets.
   const targets = new Map(
+    // `Targets` says of a record that its keys are paths and its values are targets.
     Object.entries(options.on ?? {}) as ReadonlyArray<readonly [string, Target<C["signals"], never>]>
   )
   if (targets.size === 0) return Effect.void

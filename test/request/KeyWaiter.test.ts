@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Ref, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { Agent } from "effigent"
+import { Agent, Validation } from "effigent"
 import { ScriptedModel } from "effigent/testing"
 
 const Answer = Schema.Struct({
@@ -106,6 +106,94 @@ describe("awaitKeys", () => {
       const error = yield* Effect.flip(Stream.runDrain(response.awaitKeys(["c"])))
       assert.strictEqual(error._tag, "OutputError")
     }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ a: "x" })])))
+  )
+})
+
+describe("finished", () => {
+  const told = <E>(
+    stream: Stream.Stream<
+      { readonly path: string; readonly value: unknown; readonly attempt: number; readonly revision: number },
+      E
+    >
+  ) =>
+    Effect.map(Stream.runCollect(stream), (all) =>
+      all.map(({ attempt, path, revision, value }) => `${path} = ${JSON.stringify(value)} (${attempt}, ${revision})`)
+    )
+
+  for (const chunkSize of [1, 3, 1000]) {
+    it.effect(
+      `gives every finished value until the answer ends; what never comes is no failure (chunks of ${chunkSize})`,
+      () =>
+        Effect.gen(function* () {
+          const response = yield* Agent.respond(agent)
+          const all = yield* Stream.runCollect(response.finished(["b[*].n", "b[1]", "at", "a"]))
+          assert.deepStrictEqual(
+            all.map(({ indexes, key, path, value }) => [key, path, [...indexes], value]),
+            [
+              ["a", "a", [], "one"],
+              ["b[*].n", "b[0].n", [0], 2],
+              ["b[*].n", "b[1].n", [1], 3],
+              ["b[1]", "b[1]", [1], { n: 3 }]
+            ]
+          )
+        }).pipe(Effect.provide(played(chunkSize)))
+    )
+  }
+
+  const begunAnew = ScriptedModel.layer([
+    ScriptedModel.json({ a: "one", b: [{ n: 2 }, { n: 4 }] }),
+    ScriptedModel.text('{"a":"one","b":[{"n":7}],"c":"","b":[{"n":8}]}')
+  ])
+
+  it.effect("gives again only what a restart changed, with its attempt and revision", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.respond(agent)
+      assert.deepStrictEqual(yield* told(response.finished(["a", "b[*]"])), [
+        'a = "one" (1, 0)',
+        'b[0] = {"n":2} (1, 0)',
+        'b[1] = {"n":4} (1, 0)',
+        'b[0] = {"n":7} (2, 1)',
+        'b[0] = {"n":8} (2, 2)'
+      ])
+    }).pipe(Effect.provide(begunAnew))
+  )
+
+  it.effect("`accepted` gives only what stands in the accepted answer, when it is accepted", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.respond(agent)
+      assert.deepStrictEqual(yield* told(response.finished(["a", "b[*]"], { accepted: true })), [
+        'a = "one" (2, 0)',
+        'b[0] = {"n":8} (2, 0)'
+      ])
+      assert.deepStrictEqual((yield* response.data).b, [{ n: 8 }])
+    }).pipe(Effect.provide(begunAnew))
+  )
+
+  it.effect("`accepted` waits for the validators", () =>
+    Effect.gen(function* () {
+      const asked: Array<string> = []
+      const careful = Agent.validate(agent, ({ a }) =>
+        Effect.sync(() => (asked.push(a), a === "two" ? Validation.pass : Validation.fail("not one")))
+      )
+      const response = yield* Agent.respond(careful)
+      const values = yield* Stream.runCollect(response.finished(["a"], { accepted: true }))
+      assert.deepStrictEqual(
+        values.map(({ value }) => value),
+        ["two"]
+      )
+      assert.deepStrictEqual(asked, ["one", "two"])
+    }).pipe(
+      Effect.provide(ScriptedModel.layer([ScriptedModel.json(value), ScriptedModel.json({ ...value, a: "two" })]))
+    )
+  )
+
+  it.effect("a path that the output lacks, where the compiler does not see it, is a typed error", () =>
+    Effect.gen(function* () {
+      const response = yield* Agent.respond(agent)
+      const nowhere: string = "nope"
+      const error = yield* Effect.flip(Stream.runDrain(response.finished([nowhere as "a"])))
+      assert.strictEqual(error._tag, "OutputPathError")
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json(value)], { strict: false })))
   )
 })
 

@@ -7,9 +7,11 @@ import { OpenAICompatible } from "effigent/layers/openai"
 import { ConnectionLost } from "effigent/services/ModelError"
 import { ScriptedModel } from "effigent/testing"
 import { Chain, Fields, Signal, TriggerFlow } from "effigent/triggerflow"
+import { execFile } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:http"
 import type { AddressInfo } from "node:net"
+import { promisify } from "node:util"
 
 const Action = Schema.Struct({ team: Output.ensure(Schema.String, "Team"), task: Schema.String })
 type Action = typeof Action.Type
@@ -282,6 +284,25 @@ describe("Fields.toSignals", () => {
     )
   )
 
+  it.effect("a slow reader of the runtime stream holds back what is forwarded, and no branch", () =>
+    Effect.gen(function* () {
+      const done: Array<string> = []
+      const flow = Flow.build(
+        Flow.start.pipe(
+          Chain.to("plan", Fields.toSignals(respond, { on: { "actions[*]": Found }, forward: Fields.toEvent }))
+        ),
+        Flow.on(Found).pipe(Chain.to("work", ({ team }) => Effect.sync(() => void done.push(team))))
+      )
+      const stream = { _tag: "suspend", capacity: 2 } as const
+      const execution = yield* TriggerFlow.open(flow, "x", { stream, autoClose: 0 })
+      yield* settle
+      assert.deepStrictEqual(done, teams)
+      assert.strictEqual(yield* execution.status, "running")
+      const items = yield* Stream.runCollect(execution.stream)
+      assert.strictEqual(items.length, 1 + 20 * 3 + 3, "and it loses nothing")
+    }).pipe(Effect.scoped, Effect.provide(ScriptedModel.layer([ScriptedModel.json(answer(...teams))])))
+  )
+
   it.effect("what was cut off is no finished field", () =>
     Effect.gen(function* () {
       const error = yield* Effect.flip(TriggerFlow.run(numbering(false), "x"))
@@ -419,6 +440,25 @@ describe("failures and interruption", () => {
       server.close()
     })
   )
+})
+
+describe("the entry of flows", () => {
+  it("loads nothing of agents and requests", async () => {
+    const script = `
+      import { registerHooks } from "node:module"
+      const urls = []
+      registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) })
+      await import("effigent/triggerflow")
+      console.log(urls.filter((url) => /src\\/(triggerflow|agent|request|output|parse|prompt)\\//.test(url)).join("\\n"))
+    `
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--conditions=effigent:source", "--input-type=module", "--eval", script],
+      { cwd: new URL("../../", import.meta.url).pathname }
+    )
+    assert.include(stdout, "/src/triggerflow/Fields.ts")
+    assert.notMatch(stdout, /src\/(agent|request|output|parse|prompt)\//)
+  })
 })
 
 describe("what surrounds a flow", () => {
