@@ -449,7 +449,7 @@ describe("the entry of flows", () => {
       const urls = []
       registerHooks({ load: (url, context, next) => (urls.push(url), next(url, context)) })
       await import("effigent/triggerflow")
-      console.log(urls.filter((url) => /src\\/(triggerflow|agent|request|output|parse|prompt)\\//.test(url)).join("\\n"))
+      console.log(urls.filter((url) => /src\\/(triggerflow|agent|request)\\//.test(url)).join("\\n"))
     `
     const { stdout } = await promisify(execFile)(
       process.execPath,
@@ -457,7 +457,7 @@ describe("the entry of flows", () => {
       { cwd: new URL("../../", import.meta.url).pathname }
     )
     assert.include(stdout, "/src/triggerflow/Fields.ts")
-    assert.notMatch(stdout, /src\/(agent|request|output|parse|prompt)\//)
+    assert.notMatch(stdout, /src\/(agent|request)\//)
   })
 })
 
