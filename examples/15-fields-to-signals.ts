@@ -37,15 +37,12 @@ const Plan = TriggerFlow.define("plan", {
 
 const plan = Plan.build(
   Plan.start.pipe(
-    Chain.to(
-      "plan",
-      Fields.toSignals((letter) => planner.pipe(Agent.input(letter), Agent.respond), {
-        // A path that the output lacks, or a signal that carries something else, does not compile.
-        on: { goal: GoalReady, "actions[*]": ActionFound },
-        concurrency: 2,
-        forward: (event) => (event._tag === "Field" ? `finished: ${event.path}` : undefined)
-      })
-    ),
+    Fields.toSignals("plan", (letter) => planner.pipe(Agent.input(letter), Agent.respond), {
+      // A path that the output lacks, or a signal that carries something else, does not compile.
+      on: { goal: GoalReady, "actions[*]": ActionFound },
+      concurrency: 2,
+      forward: (event) => (event._tag === "Field" ? `finished: ${event.path}` : undefined)
+    }),
     Chain.to("report", ({ actions }, run) =>
       Effect.map(run.state.get("titles"), (titles) => ({ actions: actions.length, titles }))
     ),

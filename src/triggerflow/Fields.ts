@@ -1,5 +1,5 @@
 /**
- * From fields to signals: a handler that reads a model's answer while it is written, emits a signal for each finished
+ * From fields to signals: a step of a chain that reads a model's answer while it is written, emits a signal for each finished
  * field, and puts what a person wants to watch into the runtime stream.
  *
  * It takes any response (`Agent.respond`) and knows agents by their types alone, so that flows without models do not load
@@ -16,7 +16,10 @@ import type * as Output from "../output/Output.ts"
 import type { Field, InstantEvent } from "../parse/InstantEvent.ts"
 import type { FullResponse, ModelResponse } from "../request/ModelResponse.ts"
 import type { ResponseAborted } from "../request/ResponseError.ts"
+import * as Chain from "./Chain.ts"
+import * as Chunk from "./Chunk.ts"
 import { ContractViolation } from "./FlowError.ts"
+import type { Handler } from "./Node.ts"
 import type { Run } from "./Run.ts"
 import type * as Signal from "./Signal.ts"
 import type { Spec } from "./Spec.ts"
@@ -77,7 +80,7 @@ export type Targets<S extends Signal.Any, A, I> =
  *
  * @category models
  */
-export interface Options<C extends Spec, A, I, B, E, R> {
+export interface Options<C extends Spec, A, I, B, E, R, F = never> {
   /** For each path the signal that is emitted for every finished field there. Default: none. */
   readonly on?: Targets<C["signals"], A, I> | undefined
   /**
@@ -107,17 +110,23 @@ export interface Options<C extends Spec, A, I, B, E, R> {
   readonly onFailure?:
     | ((cause: Cause.Cause<unknown>, field: Finished<unknown>, run: Run<C>) => Effect.Effect<unknown, E, R>)
     | undefined
-  /** What the handler gives. Default: the typed data. */
+  /** What the next step is given. Default: the typed data. */
   readonly give?: ((response: FullResponse<A>) => B) | undefined
+  /** How the step is retried, limited and timed out; a try that fails aborts its request. */
+  readonly chunk?: Chunk.Options<F, R> | undefined
 }
 
+/** How a step fails that reads a response. @category type-level */
+export type Failure<E, E2, E3> = Exclude<E, ResponseAborted> | E2 | E3
+
 /**
- * Makes a handler that reads a response, emits a signal for each finished field while the model still writes, and gives
- * the typed data when the model and all that was emitted have ended.
+ * Adds a step that reads a response, emits a signal for each finished field while the model still writes, and goes on
+ * with the typed data when the model and all that was emitted have ended.
  *
- * `respond` opens the response, such as `(letter) => triage.pipe(Agent.input(letter), Agent.respond)`. A path that its
- * output lacks, and a signal that does not carry what stands there, do not compile. Where the response fails the handler
- * fails, and what was emitted and has not ended is interrupted; interrupting the flow aborts the request.
+ * `name` tells the step apart in the flow, as that of a handler does. `respond` opens the response, such as
+ * `(letter) => triage.pipe(Agent.input(letter), Agent.respond)`. A path that its output lacks, and a signal that does not
+ * carry what stands there, do not compile. Where the response fails the step fails, and what was emitted and has not
+ * ended is interrupted; interrupting the flow aborts the request.
  *
  * @example
  * ```ts
@@ -136,10 +145,7 @@ export interface Options<C extends Spec, A, I, B, E, R> {
  * const planner = Agent.make({ output: Schema.Struct({ tasks: Schema.Array(Schema.String) }) })
  * const plan = Plan.build(
  *   Plan.start.pipe(
- *     Chain.to(
- *       "plan",
- *       Fields.toSignals((goal) => planner.pipe(Agent.input(goal), Agent.respond), { on: { "tasks[*]": Task } })
- *     ),
+ *     Fields.toSignals("plan", (goal) => planner.pipe(Agent.input(goal), Agent.respond), { on: { "tasks[*]": Task } }),
  *     Chain.to("count", ({ tasks }) => Effect.succeed(tasks.length)),
  *     Chain.result
  *   ),
@@ -149,48 +155,57 @@ export interface Options<C extends Spec, A, I, B, E, R> {
  * console.log(await Effect.runPromise(TriggerFlow.runResult(plan, "A tree").pipe(Effect.provide(model)))) // => 2
  * ```
  *
- * @category constructors
+ * @category operators
  */
 export const toSignals =
   <C extends Spec, In, A, E, I, E2, R2, B = A, E3 = never, R3 = never>(
+    name: string,
     respond: (input: In, run: Run<C>) => Effect.Effect<ModelResponse<A, E, I>, E2, R2>,
-    options: Options<C, A, I, B, E3, R3>
-  ): ((
-    input: In,
-    run: Run<C>
-  ) => Effect.Effect<B, Exclude<E, ResponseAborted> | E2 | E3, Exclude<R2, Scope.Scope> | R3>) =>
-  (input, run) =>
-    Effect.scoped(
-      Effect.flatMap(respond(input, run), (response) => {
-        const ended = Effect.all(
-          [response.full, forwarding(response, run, options), emitting(response, run, options)],
-          { concurrency: "unbounded" }
-        )
-        const settled = Effect.catch(ended, (error) =>
-          isAborted(error)
-            ? // Nobody but this Effect reads the response: what aborts it is an interruption from within.
-              Effect.interrupt
-            : // All others.
-              Effect.fail(error as Exclude<typeof error, ResponseAborted>)
-        )
-        const { give } = options
-        return Effect.map(settled, ([full]) =>
-          give === undefined
-            ? // B is A by its default.
-              (full.data as unknown as B)
-            : give(full)
-        )
-      })
-    )
+    options: Options<C, A, I, B, E3, R3, Failure<E, E2, E3>>
+  ) =>
+  <E0, R0>(
+    self: Chain.Chain<C, In, E0, R0>
+  ): Chain.Chain<C, B, E0 | Failure<E, E2, E3>, R0 | Exclude<R2 | R3, Scope.Scope>> => {
+    const read = (input: In, run: Run<C>): Effect.Effect<B, Failure<E, E2, E3>, Exclude<R2, Scope.Scope> | R3> =>
+      Effect.scoped(Effect.flatMap(respond(input, run), (response) => reading(response, run, options)))
+    // The node holds the handler with its types erased; they stand in the chain.
+    const node = Chunk.toNode(name, read as Handler, options.chunk as Chunk.Options<never, unknown> | undefined)
+    return Chain.fromData({ trigger: self.data.trigger, body: [...self.data.body, node] })
+  }
+
+// Reads to the end, by several readers at once.
+const reading = <C extends Spec, A, E, I, B, E3, R3, F>(
+  response: ModelResponse<A, E, I>,
+  run: Run<C>,
+  options: Options<C, A, I, B, E3, R3, F>
+): Effect.Effect<B, Exclude<E, ResponseAborted> | E3, R3> => {
+  const ended = Effect.all([response.full, forwarding(response, run, options), emitting(response, run, options)], {
+    concurrency: "unbounded"
+  })
+  const settled = Effect.catch(ended, (error) =>
+    isAborted(error)
+      ? // Nobody but this Effect reads the response: what aborts it is an interruption from within.
+        Effect.interrupt
+      : // All others.
+        Effect.fail(error as Exclude<typeof error, ResponseAborted>)
+  )
+  const { give } = options
+  return Effect.map(settled, ([full]) =>
+    give === undefined
+      ? // B is A by its default.
+        (full.data as unknown as B)
+      : give(full)
+  )
+}
 
 const isAborted = (error: unknown): error is ResponseAborted =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "ResponseAborted"
 
 // Emits a signal for each finished field, so many at once.
-const emitting = <C extends Spec, A, E, I, B, E3, R3>(
+const emitting = <C extends Spec, A, E, I, B, E3, R3, F>(
   response: ModelResponse<A, E, I>,
   run: Run<C>,
-  options: Options<C, A, I, B, E3, R3>
+  options: Options<C, A, I, B, E3, R3, F>
 ): Effect.Effect<void, E | E3, R3> => {
   const targets = new Map(
     // `Targets` says of a record that its keys are paths and its values are targets.
@@ -232,10 +247,10 @@ const keyOf = ({ key, path, revision, value }: Finished<unknown>): string => {
 }
 
 // Puts items into the runtime stream, in the order of the events.
-const forwarding = <C extends Spec, A, E, I, B, E3, R3>(
+const forwarding = <C extends Spec, A, E, I, B, E3, R3, F>(
   response: ModelResponse<A, E, I>,
   run: Run<C>,
-  { deltas, forward }: Options<C, A, I, B, E3, R3>
+  { deltas, forward }: Options<C, A, I, B, E3, R3, F>
 ): Effect.Effect<void, E> => {
   if (deltas === undefined && forward === undefined) return Effect.void
   const put = (event: InstantEvent): Effect.Effect<void> => {

@@ -1,6 +1,6 @@
 // From fields to signals: what is emitted when, how much at once, what happens with what fails, and what of it is seen.
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Deferred, Effect, Exit, Fiber, Redacted, Result, Schema, Stream } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Fiber, Redacted, Result, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent, Budget, Output } from "effigent"
 import { OpenAICompatible } from "effigent/layers/openai"
@@ -58,7 +58,7 @@ describe("Fields.toSignals", () => {
       const at = (text: string) => Effect.map(Clock.currentTimeMillis, (now) => void log.push(`${now} ${text}`))
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to("plan", Fields.toSignals(respond, { on: { subject: Subject, "actions[*]": Found } })),
+          Fields.toSignals("plan", respond, { on: { subject: Subject, "actions[*]": Found } }),
           Chain.to("data", (plan) =>
             Effect.as(
               at("data"),
@@ -95,10 +95,7 @@ describe("Fields.toSignals", () => {
       const done: Array<string> = []
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to(
-            "plan",
-            Fields.toSignals(respond, { on: { "actions[*]": Found }, concurrency: 3, forward: Fields.toEvent })
-          )
+          Fields.toSignals("plan", respond, { on: { "actions[*]": Found }, concurrency: 3, forward: Fields.toEvent })
         ),
         Flow.on(Found).pipe(
           Chain.to("work", ({ team }) =>
@@ -134,7 +131,7 @@ describe("Fields.toSignals", () => {
     Effect.gen(function* () {
       let pending = 0
       const flow = Flow.build(
-        Flow.start.pipe(Chain.to("plan", Fields.toSignals(respond, { on: { "actions[*]": Found } }))),
+        Flow.start.pipe(Fields.toSignals("plan", respond, { on: { "actions[*]": Found } })),
         Flow.on(Found).pipe(
           Chain.to("work", () =>
             Effect.andThen(
@@ -154,17 +151,14 @@ describe("Fields.toSignals", () => {
     Effect.gen(function* () {
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to(
-            "plan",
-            Fields.toSignals((letter) => planner.pipe(Agent.input(letter), Agent.respond), {
-              on: {
-                "actions[*]": ({ attempt, indexes, path, value }) =>
-                  value.team === "b" ? undefined : [Numbered, { path, attempt, of: indexes[0] ?? -1 }],
-                "actions[1].team": Subject
-              },
-              give: ({ meta }) => meta.attempts.length
-            })
-          ),
+          Fields.toSignals("plan", (letter) => planner.pipe(Agent.input(letter), Agent.respond), {
+            on: {
+              "actions[*]": ({ attempt, indexes, path, value }) =>
+                value.team === "b" ? undefined : [Numbered, { path, attempt, of: indexes[0] ?? -1 }],
+              "actions[1].team": Subject
+            },
+            give: ({ meta }) => meta.attempts.length
+          }),
           Chain.result
         ),
         Flow.on(Numbered).pipe(
@@ -183,18 +177,15 @@ describe("Fields.toSignals", () => {
   const numbering = (isAccepted: boolean) =>
     Flow.build(
       Flow.start.pipe(
-        Chain.to(
-          "plan",
-          Fields.toSignals(respond, {
-            on: {
-              "actions[*]": ({ attempt, path, revision }) => [Numbered, { path, attempt, of: revision }],
-              subject: Subject
-            },
-            concurrency: 1,
-            accepted: isAccepted,
-            forward: Fields.toEvent
-          })
-        ),
+        Fields.toSignals("plan", respond, {
+          on: {
+            "actions[*]": ({ attempt, path, revision }) => [Numbered, { path, attempt, of: revision }],
+            subject: Subject
+          },
+          concurrency: 1,
+          accepted: isAccepted,
+          forward: Fields.toEvent
+        }),
         Chain.result
       ),
       Flow.on(Numbered).pipe(
@@ -231,15 +222,12 @@ describe("Fields.toSignals", () => {
     Effect.gen(function* () {
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to(
-            "plan",
-            Fields.toSignals(respond, {
-              on: { "actions[*]": Found },
-              forward: (event) =>
-                event._tag === "Field" && event.path === "subject" ? undefined : Fields.toEvent(event),
-              deltas: (field) => (field.path === "subject" ? note(`+${field.delta}`) : undefined)
-            })
-          )
+          Fields.toSignals("plan", respond, {
+            on: { "actions[*]": Found },
+            forward: (event) =>
+              event._tag === "Field" && event.path === "subject" ? undefined : Fields.toEvent(event),
+            deltas: (field) => (field.path === "subject" ? note(`+${field.delta}`) : undefined)
+          })
         ),
         Flow.on(Found).pipe(Chain.to("work", ({ team }, run) => run.put(note(`work ${team}`))))
       )
@@ -288,9 +276,7 @@ describe("Fields.toSignals", () => {
     Effect.gen(function* () {
       const done: Array<string> = []
       const flow = Flow.build(
-        Flow.start.pipe(
-          Chain.to("plan", Fields.toSignals(respond, { on: { "actions[*]": Found }, forward: Fields.toEvent }))
-        ),
+        Flow.start.pipe(Fields.toSignals("plan", respond, { on: { "actions[*]": Found }, forward: Fields.toEvent })),
         Flow.on(Found).pipe(Chain.to("work", ({ team }) => Effect.sync(() => void done.push(team))))
       )
       const stream = { _tag: "suspend", capacity: 2 } as const
@@ -319,10 +305,9 @@ describe("Fields.toSignals", () => {
       const loose = Agent.make({ output: Schema.Struct({ x: Schema.Unknown }) })
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to(
-            "plan",
-            Fields.toSignals((letter) => loose.pipe(Agent.input(letter), Agent.respond), { on: { "x.y": Subject } })
-          )
+          Fields.toSignals("plan", (letter) => loose.pipe(Agent.input(letter), Agent.respond), {
+            on: { "x.y": Subject }
+          })
         ),
         Flow.on(Subject).pipe(Chain.to("s", () => Effect.die("emitted")))
       )
@@ -341,7 +326,7 @@ describe("failures and interruption", () => {
   it.effect("a failing branch fails the execution and aborts the request", () =>
     Effect.gen(function* () {
       const flow = Flow.build(
-        Flow.start.pipe(Chain.to("plan", Fields.toSignals(respond, { on: { subject: Subject } }))),
+        Flow.start.pipe(Fields.toSignals("plan", respond, { on: { subject: Subject } })),
         Flow.on(Subject).pipe(Chain.to("s", () => Effect.fail("no desk" as const)))
       )
       assert.strictEqual(yield* Effect.flip(TriggerFlow.run(flow, "x")), "no desk")
@@ -354,13 +339,10 @@ describe("failures and interruption", () => {
     Effect.gen(function* () {
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to(
-            "plan",
-            Fields.toSignals(respond, {
-              on: { "actions[*]": Found },
-              onFailure: (cause, { path }) => Effect.sync(() => void failed.push(`${path}: ${Cause.squash(cause)}`))
-            })
-          ),
+          Fields.toSignals("plan", respond, {
+            on: { "actions[*]": Found },
+            onFailure: (cause, { path }) => Effect.sync(() => void failed.push(`${path}: ${Cause.squash(cause)}`))
+          }),
           Chain.to("n", (plan) => Effect.succeed(plan.actions.length)),
           Chain.result
         ),
@@ -381,7 +363,7 @@ describe("failures and interruption", () => {
       let interrupted = 0
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to("plan", Fields.toSignals(respond, { on: { subject: Subject }, forward: Fields.toEvent })),
+          Fields.toSignals("plan", respond, { on: { subject: Subject }, forward: Fields.toEvent }),
           Chain.result
         ),
         Flow.on(Subject).pipe(
@@ -408,6 +390,44 @@ describe("failures and interruption", () => {
     )
   )
 
+  for (const how of ["run", "open"] as const) {
+    it.effect(`a step that is tried again reads a new response (${how})`, () =>
+      Effect.gen(function* () {
+        const flow = Flow.build(
+          Flow.start.pipe(
+            Fields.toSignals("plan", (letter) => planner.pipe(Agent.input(letter), Agent.respond), {
+              on: { "actions[*]": Found },
+              chunk: { retry: Schedule.recurs(1) }
+            })
+          ),
+          Flow.on(Found).pipe(Chain.to("work", ({ team }, run) => run.state.append("log", team)))
+        )
+        const opened = Effect.flatMap(TriggerFlow.open(flow, "x", { autoClose: 0 }), (execution) => execution.await)
+        const closed = how === "run" ? TriggerFlow.run(flow, "x") : opened
+        const fiber = yield* Effect.forkChild(closed, { startImmediately: true })
+        yield* TestClock.adjust(100)
+        const { state } = yield* Fiber.join(fiber)
+        // Where emits are recorded, one that had ended is not repeated for what is written the same.
+        assert.deepStrictEqual(state.log, how === "run" ? ["a", "x", "a", "b"] : ["a", "x", "b"])
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          ScriptedModel.layer(
+            [
+              ScriptedModel.failAfter(
+                ['{"subject":"S","actions":[{"team":"a","task":"t"},{"team":"x","task":"t"},', "{"],
+                new ConnectionLost({ detail: "reset" }),
+                { delay: "10 millis" }
+              ),
+              ScriptedModel.json(answer("a", "b"))
+            ],
+            { strict: false }
+          )
+        )
+      )
+    )
+  }
+
   it.live("interrupting the flow closes the provider's connection", () =>
     Effect.gen(function* () {
       let closed: ((how: string) => void) | undefined
@@ -430,7 +450,7 @@ describe("failures and interruption", () => {
       })
       const emitted = yield* Deferred.make<void>()
       const flow = Flow.build(
-        Flow.start.pipe(Chain.to("plan", Fields.toSignals(respond, { on: { subject: Subject } }))),
+        Flow.start.pipe(Fields.toSignals("plan", respond, { on: { subject: Subject } })),
         Flow.on(Subject).pipe(Chain.to("s", () => Effect.andThen(Deferred.succeed(emitted, undefined), Effect.never)))
       )
       const fiber = yield* Effect.forkChild(TriggerFlow.run(flow, "x").pipe(Effect.provide(model)))
@@ -491,7 +511,7 @@ describe("what surrounds a flow", () => {
   it.effect("a budget holds for the response that is read, and for the branches of its fields", () =>
     Effect.gen(function* () {
       const flow = Flow.build(
-        Flow.start.pipe(Chain.to("plan", Fields.toSignals(respond, { on: { "actions[*]": Found } }))),
+        Flow.start.pipe(Fields.toSignals("plan", respond, { on: { "actions[*]": Found } })),
         Flow.on(Found).pipe(Chain.to("ask", ({ team }) => ask(team)))
       )
       const error = yield* TriggerFlow.run(flow, "x").pipe(Budget.within({ requests: 2 }), Effect.flip)
@@ -508,7 +528,7 @@ describe("what surrounds a flow", () => {
       const inner = Inner.build(Inner.start.pipe(Chain.to("look", () => look)))
       const flow = Flow.build(
         Flow.start.pipe(
-          Chain.to("plan", Fields.toSignals(respond, { on: { subject: Subject } })),
+          Fields.toSignals("plan", respond, { on: { subject: Subject } }),
           Chain.to("none", () => Effect.void),
           Chain.subFlow(inner)
         ),

@@ -23,19 +23,16 @@ const Flow = TriggerFlow.define("plan", {
 })
 
 const good = Flow.start.pipe(
-  Chain.to(
-    "plan",
-    Fields.toSignals((letter) => planner.pipe(Agent.input(letter), Agent.respond), {
-      on: {
-        "actions[*]": Found,
-        "actions[0]": ({ indexes, value }) => [Numbered, { index: indexes[0] ?? 0, team: value.team }],
-        subject: Subject,
-        due: Due
-      },
-      forward: Fields.toEvent,
-      deltas: ({ delta }) => delta
-    })
-  )
+  Fields.toSignals("plan", (letter) => planner.pipe(Agent.input(letter), Agent.respond), {
+    on: {
+      "actions[*]": Found,
+      "actions[0]": ({ indexes, value }) => [Numbered, { index: indexes[0] ?? 0, team: value.team }],
+      subject: Subject,
+      due: Due
+    },
+    forward: Fields.toEvent,
+    deltas: ({ delta }) => delta
+  })
 )
 same<
   typeof good,
@@ -48,13 +45,10 @@ same<
 >(true)
 
 const given = Flow.start.pipe(
-  Chain.to(
-    "plan",
-    Fields.toSignals((letter) => planner.pipe(Agent.input(letter), Agent.respond), {
-      give: ({ meta }) => meta.attempts.length,
-      onFailure: (_, { path }) => Effect.fail(path)
-    })
-  ),
+  Fields.toSignals("plan", (letter) => planner.pipe(Agent.input(letter), Agent.respond), {
+    give: ({ meta }) => meta.attempts.length,
+    onFailure: (_, { path }) => Effect.fail(path)
+  }),
   Chain.to("n", (attempts) => Effect.succeed(attempts))
 )
 same<Chain.Out<typeof given>, number>(true)
@@ -63,18 +57,18 @@ same<Chain.Failure<typeof given>, AgentError | string>(true)
 const respond = (letter: string) => planner.pipe(Agent.input(letter), Agent.respond)
 const wrong = [
   // @ts-expect-error the output has no such path
-  Flow.start.pipe(Chain.to("a", Fields.toSignals(respond, { on: { "actions[*].task": Subject } }))),
+  Flow.start.pipe(Fields.toSignals("a", respond, { on: { "actions[*].task": Subject } })),
   // @ts-expect-error the signal does not carry what stands there
-  Flow.start.pipe(Chain.to("b", Fields.toSignals(respond, { on: { "actions[*]": Subject } }))),
+  Flow.start.pipe(Fields.toSignals("b", respond, { on: { "actions[*]": Subject } })),
   // @ts-expect-error a signal that carries the encoded value, where the decoded one is given
-  Flow.start.pipe(Chain.to("c", Fields.toSignals(respond, { on: { due: Subject } }))),
+  Flow.start.pipe(Fields.toSignals("c", respond, { on: { due: Subject } })),
   // @ts-expect-error the contract does not know the signal
-  Flow.start.pipe(Chain.to("d", Fields.toSignals(respond, { on: { subject: Foreign } }))),
+  Flow.start.pipe(Fields.toSignals("d", respond, { on: { subject: Foreign } })),
   // @ts-expect-error the payload is not that of the signal
-  Flow.start.pipe(Chain.to("e", Fields.toSignals(respond, { on: { subject: () => [Subject, 1] } }))),
+  Flow.start.pipe(Fields.toSignals("e", respond, { on: { subject: () => [Subject, 1] } })),
   // @ts-expect-error the stream has no such items
-  Flow.start.pipe(Chain.to("f", Fields.toSignals(respond, { forward: () => 1 }))),
+  Flow.start.pipe(Fields.toSignals("f", respond, { forward: () => 1 })),
   // @ts-expect-error nor such deltas
-  Flow.start.pipe(Chain.to("g", Fields.toSignals(respond, { deltas: ({ attempt }) => attempt })))
+  Flow.start.pipe(Fields.toSignals("g", respond, { deltas: ({ attempt }) => attempt }))
 ]
 void wrong

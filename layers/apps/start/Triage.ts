@@ -99,19 +99,16 @@ const deadlineOf = ({ due, team }: typeof Action.Type): string =>
 /** Triages a letter. @category flows */
 export const flow = Triage.build(
   Triage.start.pipe(
-    Chain.to(
-      "read",
-      Fields.toSignals((letter) => triage.pipe(Agent.input(letter), Agent.respond), {
-        on: { "actions[*]": ({ path, revision, value }) => [ActionFound, { path, revision, action: value }] },
-        concurrency: 4,
-        forward: Fields.toEvent,
-        deltas: Fields.toEvent,
-        // The ticket is of use without the note, too.
-        onFailure: (cause, { path }, run) =>
-          run.put({ _tag: "Unassigned", path, reason: String(Cause.squash(cause)).replaceAll(/\s+/g, " ") }),
-        give: ({ data, meta }) => ({ data, meta })
-      })
-    ),
+    Fields.toSignals("read", (letter) => triage.pipe(Agent.input(letter), Agent.respond), {
+      on: { "actions[*]": ({ path, revision, value }) => [ActionFound, { path, revision, action: value }] },
+      concurrency: 4,
+      forward: Fields.toEvent,
+      deltas: Fields.toEvent,
+      // The ticket is of use without the note, too.
+      onFailure: (cause, { path }, run) =>
+        run.put({ _tag: "Unassigned", path, reason: String(Cause.squash(cause)).replaceAll(/\s+/g, " ") }),
+      give: ({ data, meta }) => ({ data, meta })
+    }),
     Chain.to("report", ({ data, meta }, run) =>
       Effect.map(run.state.all, ({ assigned, spent }) => ({
         ticket: data,
