@@ -24,6 +24,9 @@ export * as Signal from "./Signal.ts"
 /** The shape of a flow: what makes two definitions the same. @category modules */
 export * as Shape from "./Shape.ts"
 
+/** Graphs of tasks, as data. @category modules */
+export * as TaskGraph from "./TaskGraph.ts"
+
 /** What chains begin at. @category modules */
 export * as Trigger from "./Trigger.ts"
 
