@@ -208,7 +208,7 @@ const judge = Effect.fnUntraced(function* <A, E, R>(
   const change = valid._tag === "Fail" ? valid.change : undefined
   return {
     _tag: "Rejected",
-    findings: [Validation.toFinding(valid)],
+    findings: Validation.toFindings(valid),
     change: change ?? {},
     stop: valid._tag === "Stop"
   }

@@ -25,6 +25,17 @@ export interface Change {
 }
 
 /**
+ * One thing that is wrong with an answer.
+ *
+ * @category models
+ */
+export interface Fault {
+  readonly reason: string
+  /** The place, in dot style; the whole value where absent. */
+  readonly path?: string | undefined
+}
+
+/**
  * What a validator says.
  *
  * @category models
@@ -38,6 +49,8 @@ export type Verdict =
       readonly path: string
       /** What later attempts of this response do differently. */
       readonly change: Change | undefined
+      /** What else is wrong; each goes to the model as a finding of its own. */
+      readonly more?: ReadonlyArray<Fault> | undefined
     }
   | { readonly _tag: "Stop"; readonly reason: string; readonly path: string }
 
@@ -76,6 +89,19 @@ export const fail = (
   reason: string,
   options: { readonly path?: string | undefined; readonly change?: Change | undefined } = {}
 ): Verdict => ({ _tag: "Fail", reason, path: options.path ?? "", change: options.change })
+
+/**
+ * Passes where there is no fault; else all of them go to the model with the next attempt, each as a finding of its own.
+ *
+ * @category constructors
+ */
+export const faults = (
+  [first, ...more]: ReadonlyArray<Fault>,
+  options: { readonly change?: Change | undefined } = {}
+): Verdict =>
+  first === undefined
+    ? pass
+    : { _tag: "Fail", reason: first.reason, path: first.path ?? "", change: options.change, more }
 
 /** The answer is not good, and asking again is of no use. @category constructors */
 export const stop = (reason: string, options: { readonly path?: string | undefined } = {}): Verdict => ({
@@ -119,12 +145,17 @@ export const combine = (before: Change, next: Change): Change => ({
     : { options: { ...before.options, ...next.options } })
 })
 
-/** The finding that a verdict is. @category conversions */
-export const toFinding = (verdict: Exclude<Verdict, { readonly _tag: "Pass" }>): Finding => ({
-  path: verdict.path,
+const toFinding = ({ path = "", reason }: Fault): Finding => ({
+  path,
   kind: "validator",
-  message: verdict.path === "" ? verdict.reason : `${verdict.path}: ${verdict.reason}`
+  message: path === "" ? reason : `${path}: ${reason}`
 })
+
+/** The findings that a verdict is. @category conversions */
+export const toFindings = (verdict: Exclude<Verdict, { readonly _tag: "Pass" }>): ReadonlyArray<Finding> => [
+  toFinding(verdict),
+  ...(verdict._tag === "Fail" ? (verdict.more ?? []) : []).map(toFinding)
+]
 
 // Programs without types may give anything: what is no Effect of a verdict must not pass for one.
 const checked = <E, R>(effect: Effect.Effect<Verdict, E, R>): Effect.Effect<Verdict, E, R> =>

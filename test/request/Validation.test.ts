@@ -35,6 +35,25 @@ describe("validators", () => {
     }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ n: 1 }), ScriptedModel.json({ n: 2 })])))
   )
 
+  it.effect("RV-06 several faults go to the model as a finding each", () =>
+    Effect.gen(function* () {
+      const response = yield* counter.pipe(
+        Agent.validate(({ n }) =>
+          Effect.succeed(Validation.faults(n >= 2 ? [] : [{ reason: "need 2", path: "n" }, { reason: "and more" }]))
+        ),
+        Agent.respond
+      )
+      const { attempts, data } = yield* response.full
+      assert.deepStrictEqual(data, { n: 2 })
+      assert.deepStrictEqual(attempts[0]?.findings, [
+        { path: "n", kind: "validator", message: "n: need 2" },
+        { path: "", kind: "validator", message: "and more" }
+      ])
+      const [, second] = yield* ScriptedModel.requests
+      assert.include(userText(second), "- n: need 2\n- and more")
+    }).pipe(Effect.provide(ScriptedModel.layer([ScriptedModel.json({ n: 1 }), ScriptedModel.json({ n: 2 })])))
+  )
+
   it.effect("RV-07 stop ends the response without another request", () =>
     Effect.gen(function* () {
       const error = yield* counter.pipe(
