@@ -65,6 +65,13 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "-> billing: Refund the second charge\n",
     "-> support: Call me on Monday\n",
     "3 of 3 actions have a title"
+  ],
+  "17-task-graph.ts": [
+    'plan 1: tasks[0].binding: No handler is called "metric"',
+    "plan 1: tasks[1].inputs.minutes: ${DEPS.measure.minutes} asks for",
+    "measure: start\ncount: start\nmeasure: complete",
+    "text writes: for 12 minutes.",
+    'nothing stands behind ${INIT.service} in the input "service"'
   ]
 }
 

@@ -13,7 +13,7 @@ import * as Output from "../output/Output.ts"
 import type { ResponseAborted } from "../request/ResponseError.ts"
 import * as Validation from "../request/Validation.ts"
 import { check } from "../triggerflow/TaskCheck.ts"
-import { type Finding, type Graph, InvalidGraph, read } from "../triggerflow/TaskDocument.ts"
+import { type Finding, type Graph, type InvalidGraph, read } from "../triggerflow/TaskDocument.ts"
 import * as TaskHandlers from "../triggerflow/TaskHandlers.ts"
 
 const { ensure, field } = Output

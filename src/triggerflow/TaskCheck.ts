@@ -45,7 +45,7 @@ const near = (name: string, names: Iterable<string>): string => {
   for (const other of names) {
     const candidate = plain(other)
     if (candidate !== "" && wanted !== "" && (candidate.includes(wanted) || wanted.includes(candidate)))
-      return ` (or do you mean "${other}"?)`
+      return ` (perhaps "${other}")`
   }
   return ""
 }
@@ -128,7 +128,7 @@ class Checker {
     this.report(
       `${at}.${task.binding === undefined ? "kind" : "binding"}`,
       `No handler is called ${[...new Set(wanted)].map((name) => `"${name}"`).join(" or ")}`,
-      `Take one of ${quote(names)}${near(task.binding ?? task.kind, names)}, or mark the task as optional`
+      `Take one of ${quote(names)}${near(task.binding ?? task.kind, names)}`
     )
   }
 
