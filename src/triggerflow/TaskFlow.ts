@@ -335,7 +335,7 @@ const endNode = (graph: Graph): ChunkNode => ({
         if (ended?.skipped !== undefined) skipped[id] = ended.skipped
       }
       const outputs = Object.entries(graph.semantic_outputs).flatMap(([name, id]) => {
-        const result = results[id]
+        const result = Object.hasOwn(results, id) ? results[id] : undefined
         return result === undefined ? [] : [[name, { task_id: id, result }] as const]
       })
       return { graph_id: graph.graph_id, semantic_outputs: Object.fromEntries(outputs), results, skipped }

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { TaskGraph, TriggerFlow } from "effigent/triggerflow"
+import { Chain, Mermaid, TaskGraph, TriggerFlow } from "effigent/triggerflow"
 
 class Boom extends Schema.TaggedError<Boom>()("Boom", { at: Schema.String }) {}
 
@@ -378,6 +378,28 @@ describe("failures", () => {
     })
   )
 
+  it.effect("ids that objects know by themselves are ids like others", () =>
+    Effect.gen(function* () {
+      const outcome = yield* TaskGraph.run(
+        {
+          graph_id: "ids",
+          tasks: [
+            { id: "constructor", kind: "boom" },
+            { id: "toString", kind: "name" },
+            { id: "valueOf", kind: "give", depends_on: ["toString"], inputs: { id: "${DEPS.toString.id}" } }
+          ],
+          semantic_outputs: { constructor: "constructor", valueOf: "valueOf" }
+        },
+        echo,
+        null,
+        { onFailure: "skip" }
+      )
+      assert.deepStrictEqual(Object.keys(outcome.semantic_outputs), ["valueOf"])
+      assert.deepStrictEqual(outcome.results["valueOf"], { id: "toString" })
+      assert.deepStrictEqual(Object.keys(outcome.skipped), ["constructor"])
+    })
+  )
+
   it.effect("a fallback stands in for the result", () =>
     Effect.gen(function* () {
       const { results, skipped } = yield* TaskGraph.run(
@@ -610,6 +632,55 @@ describe("as a flow", () => {
         outcomes.map(({ results }) => results["a"]),
         [{ n: 1 }, { n: 2 }, { n: 3 }]
       )
+    })
+  )
+
+  it.effect("a graph can be a part of another flow, which hears its questions", () =>
+    Effect.gen(function* () {
+      const graph = yield* TaskGraph.toFlow(
+        {
+          graph_id: "inner",
+          tasks: [
+            { id: "pay", kind: "give", approval: true, inputs: { eur: "${INIT}" } },
+            { id: "note", kind: "name", depends_on: ["pay"] }
+          ],
+          semantic_outputs: { paid: "pay" }
+        },
+        echo
+      )
+      const Bill = TriggerFlow.define("bill", { input: Schema.Number, result: Schema.Unknown })
+      const bill = Bill.build(
+        Bill.start.pipe(
+          Chain.to("double", (eur) => Effect.succeed(eur * 2)),
+          Chain.subFlow(graph),
+          Chain.to("take", ({ semantic_outputs: outputs }) => Effect.succeed(outputs["paid"]?.result)),
+          Chain.result
+        )
+      )
+      const execution = yield* TriggerFlow.open(bill, 10)
+      const [question] = yield* execution.interrupts
+      assert.strictEqual(question?.interrupt, "TaskApproval")
+      yield* execution.answerJson(question?.id ?? "", { approved: true })
+      assert.deepStrictEqual((yield* execution.close()).result, Option.some({ eur: 20 }))
+    })
+  )
+
+  it.effect("the flow of a graph is found in order, and is drawn with its dependencies", () =>
+    Effect.gen(function* () {
+      const flow = yield* TaskGraph.toFlow(
+        {
+          graph_id: "g",
+          tasks: [
+            { id: "a", kind: "name" },
+            { id: "b", kind: "name" },
+            { id: "c", kind: "give", depends_on: ["a", "b"] }
+          ]
+        },
+        echo
+      )
+      assert.strictEqual(yield* TriggerFlow.check(flow), flow)
+      const drawn = Mermaid.toMermaid(flow)
+      for (const edge of ['-.->|"a"|', '-.->|"b"|']) assert.include(drawn, edge)
     })
   )
 
