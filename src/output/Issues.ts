@@ -20,8 +20,18 @@ const kindOf = (issue: Issue): FindingKind =>
 // The outermost failed check says what was wanted; what it found inside says where.
 const leaves = (issue: Issue, path: ReadonlyArray<PropertyKey>, check: Issue | undefined, out: Array<Leaf>): void => {
   switch (issue._tag) {
-    case "Filter":
+    case "Filter": {
+      // A check may find several faults, each with a place and a message of its own.
+      const several = check === undefined && issue.issue._tag === "Composite" ? format(issue).issues : []
+      if (several.length > 1) {
+        for (const { message, path: inner = [] } of several) {
+          const keys = inner.map((step) => (typeof step === "object" ? step.key : step))
+          out.push({ path: [...path, ...keys], kind: "invalid", message })
+        }
+        return
+      }
       return leaves(issue.issue, path, check ?? issue, out)
+    }
     case "Encoding":
       return leaves(issue.issue, path, check, out)
     case "Pointer":

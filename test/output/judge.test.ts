@@ -377,6 +377,26 @@ describe("findings", () => {
       ])
     })
   )
+
+  it.effect("a check that finds several faults says each in its own words", () =>
+    Effect.gen(function* () {
+      const Pair = Schema.Struct({ a: Schema.Int, b: Schema.Array(Schema.Int) }).check(
+        Schema.makeFilter(({ a, b }) => [
+          ...(a > 0 ? [] : [{ path: ["a"], issue: "must be above 0" }]),
+          ...b.flatMap((n, index) => (n > 0 ? [] : [{ path: ["b", index], issue: "must not be 0" }]))
+        ])
+      )
+      const contract = Contract.compile(Schema.Struct({ pair: Pair }))
+      assert.deepStrictEqual(
+        (yield* findingsOf(contract, { pair: { a: 0, b: [1, 0] } })).map(({ message }) => message),
+        ["Invalid value at pair.a: must be above 0", "Invalid value at pair.b[1]: must not be 0"]
+      )
+      assert.deepStrictEqual(
+        (yield* findingsOf(contract, { pair: { a: 1, b: [0] } })).map(({ message }) => message),
+        ["Invalid value at pair.b[0]: must not be 0"]
+      )
+    })
+  )
 })
 
 describe("salvage", () => {
