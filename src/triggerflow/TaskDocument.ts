@@ -145,20 +145,61 @@ export const read = (value: unknown, named?: string): Result.Result<Graph, Inval
  */
 export const decode = (value: unknown): Effect.Effect<Graph, InvalidGraph> => Effect.fromResult(read(value))
 
-// Comments of JSON5, which YAML does not have: blanked, so that lines stay where they are.
-const comments = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//g
-
-const parsed = (text: string): Result.Result<unknown, unknown> => {
-  if (!/^\s*(?:[{[]|\/[/*])/.test(text)) return Result.try(() => Yaml.parse(text))
-  // YAML reads what JSON5 adds to JSON, but for its comments.
-  return Result.orElse(
-    Result.try((): unknown => JSON.parse(text)),
-    () =>
-      Result.try(() =>
-        Yaml.parse(text.replace(comments, (piece) => (piece.startsWith("/") ? piece.replace(/[^\n]/g, " ") : piece)))
-      )
-  )
+interface Broken {
+  readonly what: string
+  readonly line: number | undefined
 }
+
+const lineAt = (text: string, offset: number): number => text.slice(0, offset).split("\n").length
+
+const yaml = (text: string): Result.Result<unknown, Broken> =>
+  Result.mapError(
+    Result.try(() => Yaml.parse(text)),
+    (cause) => {
+      const what = cause instanceof Error ? cause.message : String(cause)
+      const line = /\bline (\d+)/i.exec(what)?.[1]
+      return { what, line: line === undefined ? undefined : Number(line) }
+    }
+  )
+
+// Texts and comments of JSON5.
+const pieces = /"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\/\/[^\n]*|\/\*[\s\S]*?\*\//g
+const blank = (piece: string): string => piece.replace(/[^\n]/g, " ")
+
+// The first bracket that does not close what was opened, or that nothing closes.
+const brackets = (words: string): Broken | undefined => {
+  const open: Array<{ readonly bracket: string; readonly at: number }> = []
+  for (let at = 0; at < words.length; at++) {
+    const bracket = words.charAt(at)
+    if (bracket === "{" || bracket === "[") open.push({ bracket, at })
+    if (bracket !== "}" && bracket !== "]") continue
+    const last = open.pop()
+    if (last?.bracket !== (bracket === "}" ? "{" : "["))
+      return { what: `"${bracket}" closes what was not opened by it`, line: lineAt(words, at) }
+  }
+  const last = open.at(-1)
+  return last && { what: `"${last.bracket}" is not closed`, line: lineAt(words, last.at) }
+}
+
+// YAML reads what JSON5 adds to JSON, but for its comments; and it takes words with spaces for one text, where JSON5
+// lacks a comma.
+const loose = (text: string): Result.Result<unknown, Broken> => {
+  const words = text.replace(pieces, (piece) => (piece.startsWith("/") ? blank(piece) : "x".repeat(piece.length)))
+  const gap = /[^\s,:[\]{}]\s+(?=[^\s,:[\]{}])/.exec(words)
+  if (gap !== null)
+    return Result.fail({ what: "a comma or a colon is missing", line: lineAt(text, gap.index + gap[0].length) })
+  const unbalanced = brackets(words)
+  if (unbalanced !== undefined) return Result.fail(unbalanced)
+  return yaml(text.replace(pieces, (piece) => (piece.startsWith("/") ? blank(piece) : piece)))
+}
+
+const parsed = (text: string): Result.Result<unknown, Broken> =>
+  /^\s*(?:[{[]|\/[/*])/.test(text)
+    ? Result.orElse(
+        Result.try((): unknown => JSON.parse(text)),
+        () => loose(text)
+      )
+    : yaml(text)
 
 /**
  * How a text is read.
@@ -195,9 +236,7 @@ export const parse = (text: string, options: ParseOptions = {}): Effect.Effect<G
   const name = options.file ?? "graph"
   const value = parsed(text)
   if (Result.isFailure(value)) {
-    const cause = value.failure
-    const what = cause instanceof Error ? cause.message : String(cause)
-    const line = /\bline (\d+)/i.exec(what)?.[1]
+    const { line, what } = value.failure
     const at = line === undefined ? name : `${name}:${line}`
     return Effect.fail(fault(name, at, `is neither YAML nor JSON: ${what}`, "Mend the text there"))
   }

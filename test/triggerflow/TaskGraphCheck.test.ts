@@ -233,6 +233,23 @@ plans:
         yield* at("graph_id: g\ntasks:\n  - id: a\n - id: b\n", { file: "plan.yaml" }),
         "plan.yaml | plan.yaml:4: is neither YAML nor JSON: Unexpected indentation of 1 spaces at line 4"
       )
+      const json = (third: string) => `// The plan\n{\n  "graph_id": "g",\n  ${third}\n}`
+      assert.strictEqual(
+        yield* at(json('"tasks": [{ "id": "a", "retries": 1 "kind": "b" }]')),
+        "graph | graph:4: is neither YAML nor JSON: a comma or a colon is missing"
+      )
+      assert.strictEqual(
+        yield* at(json('"tasks": [{ "id": "a" "kind": "b" }]')),
+        "graph | graph:4: is neither YAML nor JSON: a comma or a colon is missing"
+      )
+      assert.strictEqual(
+        yield* at(json('"tasks": [{ "id": "a" ]')),
+        'graph | graph:4: is neither YAML nor JSON: "]" closes what was not opened by it'
+      )
+      assert.strictEqual(
+        yield* at('{\n"graph_id": "}",\n"tasks": [\n{ "id": "a" }'),
+        'graph | graph:3: is neither YAML nor JSON: "[" is not closed'
+      )
       assert.strictEqual(yield* at("plans: { a: 1 }", { key: "plans.b.c" }), "graph | plans.b: is not there")
       assert.strictEqual(
         yield* at('{"graph_id": "g", "tasks": [{ "id": "a", "dependson": [] }]}'),
