@@ -167,16 +167,16 @@ describe("size", () => {
     })
   )
 
-  it.live("a row of 5,000 tasks and a fan of 5,000 leaves keep the stack flat", () =>
+  it.live("a row of 2,000 tasks and a fan of 2,000 leaves keep the stack flat", () =>
     Effect.gen(function* () {
-      const row = yield* TaskGraph.run(layered(5000, 1), handlersOf(nodes, false, []), 0)
-      assert.strictEqual(Object.keys(row.results).length, 5000)
+      const row = yield* TaskGraph.run(layered(2000, 1), handlersOf(nodes, false, []), 0)
+      assert.strictEqual(Object.keys(row.results).length, 2000)
       const fan = yield* TaskGraph.run(
         {
           graph_id: "fan",
           tasks: [
             { id: "t0", kind: "sum", inputs: { of: [], start: 0 } },
-            ...Array.from({ length: 5000 }, (_, index) => ({
+            ...Array.from({ length: 2000 }, (_, index) => ({
               id: `t${index + 1}`,
               kind: "sum",
               depends_on: ["t0"],
@@ -186,7 +186,7 @@ describe("size", () => {
         },
         handlersOf(nodes, false, [])
       )
-      assert.strictEqual(Object.keys(fan.results).length, 5001)
+      assert.strictEqual(Object.keys(fan.results).length, 2001)
     })
   )
 })
