@@ -125,7 +125,10 @@ export const checkEndless = (
   flow.chains.forEach(({ trigger }, index) => {
     for (const of of trigger._tag === "all" ? [] : singles(trigger)) {
       const source = of._tag === "chunk" ? of.chunk : of._tag === "collect" ? of.collector : undefined
-      if (source !== undefined) listeners.set(source, [...(listeners.get(source) ?? []), index])
+      if (source === undefined) continue
+      const known = listeners.get(source)
+      if (known === undefined) listeners.set(source, [index])
+      else known.push(index)
     }
   })
   const next = flow.chains.map((chain): ReadonlyArray<number> => {

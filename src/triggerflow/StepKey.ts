@@ -60,12 +60,18 @@ export const bodies = (node: Node): ReadonlyArray<readonly [name: string, body: 
   }
 }
 
-// Gives each text once: the second time it gets a number.
-const makeUnique = (taken: Set<string>) => (wanted: string) => {
-  let key = wanted
-  for (let count = 2; taken.has(key); count++) key = `${wanted}#${count}`
-  taken.add(key)
-  return key
+// Gives each text once: the second time it gets a number. Numbers below the last one that a text got are taken, so that
+// a thousand chains on one trigger are not counted anew for each.
+const makeUnique = (taken: Set<string>) => {
+  const last = new Map<string, number>()
+  return (wanted: string) => {
+    let key = wanted
+    let count = last.get(wanted) ?? 1
+    while (taken.has(key)) key = `${wanted}#${++count}`
+    last.set(wanted, count)
+    taken.add(key)
+    return key
+  }
 }
 
 /** The keys of the chains of a flow, in their order: what they listen to, with a number where several do. @category keys */

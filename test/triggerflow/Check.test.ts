@@ -465,6 +465,11 @@ it("2,000 chains that start each other are checked in time that grows with them"
   assert.lengthOf(check(flow(...circle)), 1)
 })
 
+it("20,000 chains on one chunk are checked in time that grows with them", { timeout: 4000 }, () => {
+  const chains = Array.from({ length: 20_000 }, (_, index) => on(onChunk("c"), chunk(`c${index}`)))
+  finds(flow(start(chunk("c")), ...chains))
+})
+
 it("all findings come at once, and read as one message", () => {
   const findings = check(flow(start(chunk("a", { concurrency: 0 }), chunk("a")), on(onChunk("gone"))))
   assert.lengthOf(findings, 3)
