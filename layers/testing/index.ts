@@ -2,6 +2,8 @@
 
 /** Records a real provider's answers, and replays them. */
 export * as Cassette from "./Cassette.ts"
+/** The promises of `ExecutionHost` as cases for any implementation. */
+export * as ExecutionHostConformance from "./ExecutionHostConformance.ts"
 /** Faults around any provider: latency, cuts, stalls, corrupt text, failures. */
 export * as FaultInjection from "./FaultInjection.ts"
 /** The promises of `KnowledgeStore` as cases for any implementation. */

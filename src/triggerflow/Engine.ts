@@ -442,7 +442,9 @@ export class Engine {
 
   private ask(waiting: Waiting): void {
     const { id, interrupt, payload, expires } = waiting
-    this.tell({ _tag: "interrupt", id, interrupt, payload })
+    const json = this.plan.codecs.interrupts.get(interrupt)?.payload.encode(payload)
+    // `run.pause` has refused what has no encoding.
+    this.tell({ _tag: "interrupt", id, interrupt, payload, json: json?._tag === "Success" ? json.success : null })
     if (this.settings.failOnPause)
       return this.submit({ _tag: "Fail", cause: this.error(new FlowError.Paused({ interrupt, id })) })
     if (expires !== undefined) this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })

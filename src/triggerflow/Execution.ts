@@ -578,8 +578,8 @@ const subFlowOf = ({ engine, stopping }: Child): SubFlow => ({
   status: stopping ? "cancelling" : engine.machine.status === "waiting" ? "waiting" : "running"
 })
 
-/** The engine that a question belongs to, and its id there. */
-const locate = (engine: Engine, id: string): { readonly engine: Engine; readonly id: string } | undefined => {
+/** The engine that a question belongs to, and its id there. @category getters */
+export const locate = (engine: Engine, id: string): { readonly engine: Engine; readonly id: string } | undefined => {
   for (const { child } of childrenOf(engine)) {
     const prefix = `${child.engine.settings.executionId}:`
     if (id.startsWith(prefix)) return { engine: child.engine, id: id.slice(prefix.length) }

@@ -222,3 +222,20 @@ export class RunHandleClosed extends Schema.TaggedError<RunHandleClosed>()("RunH
     return `The run handle of "${this.chunk}" was used after the chunk had ended. Fork in the handler what needs it, and await it there.`
   }
 }
+
+/**
+ * An execution that lives elsewhere has failed in a way that its contract has no Schema for: a defect, or a failure of a
+ * handler that `error` does not admit. What it was stays where the execution is; this says it in words.
+ *
+ * @category errors
+ */
+export class FlowDefect extends Schema.TaggedError<FlowDefect>()("FlowDefect", {
+  flow: Schema.String,
+  execution: Schema.String,
+  /** What went wrong, in words. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.flow} (${this.execution}) has failed: ${this.detail}`
+  }
+}

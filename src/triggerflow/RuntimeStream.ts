@@ -39,7 +39,14 @@ export interface Entry {
  */
 export type Event =
   | { readonly _tag: "item"; readonly json: Json; readonly volatile: boolean }
-  | { readonly _tag: "interrupt"; readonly id: string; readonly interrupt: string; readonly payload: unknown }
+  | {
+      readonly _tag: "interrupt"
+      readonly id: string
+      readonly interrupt: string
+      readonly payload: unknown
+      /** The payload as JSON. */
+      readonly json: Json
+    }
   | { readonly _tag: "answered"; readonly id: string; readonly interrupt: string }
   | {
       readonly _tag: "intervention"

@@ -13,6 +13,15 @@ import type { FlowError } from "./FlowError.ts"
 import type { Spec } from "./Spec.ts"
 
 export { define } from "./Flow.ts"
+export {
+  attach,
+  start,
+  toLayer,
+  type HostedExecution,
+  type HostedFailure,
+  type HostFailure,
+  type StartOptions
+} from "./Hosted.ts"
 
 export {
   /**
