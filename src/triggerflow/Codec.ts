@@ -14,6 +14,8 @@ import type * as AST from "effect/SchemaAST"
 export interface Codec {
   readonly encode: (value: unknown) => Result.Result<Schema.Json, string>
   readonly decode: (json: unknown) => Result.Result<unknown, string>
+  /** What is wrong with a decoded value, if anything. */
+  readonly misfit: (value: unknown) => string | undefined
   /** What is decoded equals what is encoded. */
   readonly plain: boolean
 }
@@ -45,8 +47,14 @@ const make = (schema: Schema.Codec<unknown, unknown>): Codec => {
   const encode = Schema.encodeUnknownResult(json, { errors: "all" })
   const decode = Schema.decodeUnknownResult(json, { errors: "all" })
   const plain = Schema.toEncoded(json).ast === Schema.toType(json).ast
+  const is = Schema.is(schema)
   return {
     plain,
+    misfit: (value) => {
+      if (is(value)) return undefined
+      const why = Schema.decodeUnknownResult(Schema.toType(schema), { errors: "all" })(value)
+      return Result.isFailure(why) ? why.failure.message : "the value does not fit"
+    },
     encode: (value) =>
       Result.mapBoth(encode(value), {
         // What `toCodecJson` encodes to is JSON.

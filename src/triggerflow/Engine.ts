@@ -111,9 +111,15 @@ export class Engine {
     for (const [key, json] of initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
   }
 
-  /** Begins the execution; does nothing the second time. */
+  /** Begins the execution; does nothing the second time. An input that the contract does not admit fails it. */
   start(input: unknown): void {
     if (this.machine.started) return
+    const issue = this.plan.input.misfit(input)
+    if (issue !== undefined)
+      return this.submit({
+        _tag: "Fail",
+        cause: this.error(new FlowError.ContractViolation({ part: "input", issue }))
+      })
     const { timeout, idleTimeout } = this.settings
     if (timeout !== undefined)
       this.after(timeout, {
