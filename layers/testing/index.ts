@@ -6,6 +6,8 @@ export * as Cassette from "./Cassette.ts"
 export * as ExecutionHostConformance from "./ExecutionHostConformance.ts"
 /** Faults around any provider: latency, cuts, stalls, corrupt text, failures. */
 export * as FaultInjection from "./FaultInjection.ts"
+/** The promises of `FlowData` as cases for any implementation. */
+export * as FlowDataConformance from "./FlowDataConformance.ts"
 /** The promises of `KnowledgeStore` as cases for any implementation. */
 export * as KnowledgeStoreConformance from "./KnowledgeStoreConformance.ts"
 /** The promises of `ModelProvider` as cases for any implementation. */

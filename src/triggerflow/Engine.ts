@@ -25,6 +25,7 @@ import type { SubFlowNode } from "./Node.ts"
 import * as Plans from "./Plan.ts"
 import type { Plan } from "./Plan.ts"
 import type { Command, Record, Writes, Written } from "./Record.ts"
+import { listen } from "./SharedListener.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
 
 /**
@@ -130,6 +131,7 @@ export class Engine {
       this.last = this.now()
       this.own(this.watch(idleTimeout))
     }
+    if (this.plan.shared.size > 0) this.own(listen(this))
     this.submit({ _tag: "Start", input })
   }
 

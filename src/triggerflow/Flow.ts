@@ -13,6 +13,7 @@ import type { ContractData, FlowData } from "./Node.ts"
 import type { Resolved } from "./Interrupt.ts"
 import type { Run } from "./Run.ts"
 import type * as Signal from "./Signal.ts"
+import type * as Shared from "./Shared.ts"
 import type { Key, Spec } from "./Spec.ts"
 import * as Trigger from "./Trigger.ts"
 
@@ -58,6 +59,8 @@ export interface Contract<in out C extends Spec> {
   ): Chain.Chain<C, Trigger.Value<T>, never, never>
   /** A trigger for a field of the state: it is given the new value, `undefined` where it was deleted. */
   state<K extends Key<C["state"]>>(key: K): Trigger.Trigger<C["state"][K]>
+  /** A trigger for a shared field: it is given the new value, `undefined` where it was deleted. */
+  shared<K extends Key<C["shared"]>>(key: K): Trigger.Trigger<C["shared"][K]>
   /** A handler by itself: to be used with `Chain.to(chunk)` and listened to with `on(chunk)`. */
   chunk<In, H extends HandlerOf<C, In>, R3 = never>(
     name: string,
@@ -72,7 +75,7 @@ export interface Contract<in out C extends Spec> {
   /** Makes the flow of its chains. What is wrong with it is found when it is first used: `TriggerFlow.check`. */
   build<Ch extends ReadonlyArray<Chain.Chain<C, unknown, unknown, unknown>>>(
     ...chains: Ch
-  ): Flow<C, Chain.Failure<Ch[number]>, Chain.Services<Ch[number]>>
+  ): Flow<C, Chain.Failure<Ch[number]>, Chain.Services<Ch[number]> | Shared.Services<C>>
 }
 
 /**
@@ -88,7 +91,8 @@ export interface Config<
   Err,
   Sig extends ReadonlyArray<Signal.Any>,
   Int extends ReadonlyArray<Interrupt.Any>,
-  Iv
+  Iv,
+  Sh extends object = {}
 > {
   /** Tells versions of the flow apart, for those who keep saved executions. */
   readonly version?: string | undefined
@@ -98,6 +102,13 @@ export interface Config<
   readonly state?: Schema.Codec<S, unknown> | undefined
   /** What the state is at the start; required where there is a state. */
   readonly initial?: NoInfer<S> | undefined
+  /**
+   * Fields that all executions of the flow share: a `Schema.Struct`. To share is to be asked for: a flow with such fields
+   * needs the service `FlowData`. Default: none.
+   */
+  readonly shared?: Schema.Codec<Sh, unknown> | undefined
+  /** What the shared fields are before anybody writes them; required where there are any. */
+  readonly initialShared?: NoInfer<Sh> | undefined
   /** The items of the runtime stream. Default: none may be put. */
   readonly stream?: Schema.Codec<Item, unknown> | undefined
   /** What the execution gives in the end. Default: nothing but its state. */
@@ -130,6 +141,7 @@ export const contractFromData = <C extends Spec>(data: ContractData): Contract<C
   start: Chain.fromTrigger({ _tag: "start" }),
   on: (source) => Chain.fromTrigger(Trigger.dataOf(source)),
   state: (key) => Trigger.fromData({ _tag: "state", key }),
+  shared: (key) => Trigger.fromData({ _tag: "flowData", key }),
   // The overloads of the interface type what is erased here.
   chunk: ((...args: Parameters<typeof Chunks.toNode>) => Chunks.fromNode(Chunks.toNode(...args))) as never,
   build: (...chains) => fromData({ contract: data, chains: chains.map((chain) => chain.data) })
@@ -162,13 +174,15 @@ export const define = <
   Err = never,
   const Sig extends ReadonlyArray<Signal.Any> = readonly [],
   const Int extends ReadonlyArray<Interrupt.Any> = readonly [],
-  Iv = Schema.Json
+  Iv = Schema.Json,
+  Sh extends object = {}
 >(
   name: string,
-  config: Config<I, S, Item, Res, Err, Sig, Int, Iv>
+  config: Config<I, S, Item, Res, Err, Sig, Int, Iv, Sh>
 ): Contract<{
   readonly input: I
   readonly state: S
+  readonly shared: Sh
   readonly item: Item
   readonly result: Res
   readonly failure: Err
@@ -182,6 +196,8 @@ export const define = <
     input: config.input ?? Schema.Void,
     state: config.state ?? Schema.Struct({}),
     initial: config.initial ?? {},
+    shared: config.shared,
+    initialShared: config.initialShared,
     stream: config.stream ?? Schema.Never,
     result: config.result,
     error: config.error,

@@ -3,7 +3,7 @@
  * handler; it is closed when the run ends.
  */
 import type * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -11,6 +11,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import { FlowData } from "../../services/FlowData.ts"
 import { Cells, type Write } from "./Cells.ts"
 import type { Engine } from "./Engine.ts"
 import * as FlowError from "./FlowError.ts"
@@ -18,6 +19,7 @@ import type { Run } from "./Frame.ts"
 import * as Interrupt from "./Interrupt.ts"
 import type { ChunkSettings, Handler } from "./Node.ts"
 import type { Field } from "./Plan.ts"
+import * as Shared from "./Shared.ts"
 import type { Writes, Written } from "./Record.ts"
 import type { EmitOptions, Intervention, PauseOptions, PutOptions, WriteOptions } from "./Run.ts"
 import type * as Signal from "./Signal.ts"
@@ -190,6 +192,12 @@ export class Handle {
 
   get chunk(): string {
     return this.run.step.node.name
+  }
+
+  get shared(): Shared.Shared<never> {
+    const { context, plan } = this.engine
+    const shared = Shared.make<never>(plan.data.contract, Context.getOption(context, FlowData))
+    return Shared.guarded(shared, (use) => Effect.andThen(this.heartbeat, use))
   }
 
   get state(): OwnState {

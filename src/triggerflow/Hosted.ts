@@ -356,10 +356,18 @@ const hosted = <C extends Spec>(
 
 type Refused = FlowError.FlowError | Host.ExecutionHostError
 
-const unfit = ({ initial, state }: ContractData): string | undefined => {
-  const json = Codec.of(state).encode(initial)
-  return Result.isFailure(json) ? json.failure : undefined
-}
+type Findings = FlowError.InvalidDefinition["findings"]
+
+const unfit = ({ initial, initialShared, shared, state }: ContractData): Findings =>
+  [
+    { at: "contract.initial", schema: state, value: initial },
+    { at: "contract.initialShared", schema: shared, value: initialShared ?? {} }
+  ].flatMap(({ at, schema, value }) => {
+    const json = schema === undefined ? undefined : Codec.of(schema).encode(value)
+    return json !== undefined && Result.isFailure(json)
+      ? [{ at, problem: json.failure, fix: "Give each field what its Schema admits" }]
+      : []
+  })
 
 /**
  * Registers a flow with the host, for as long as the Layer lives: its handlers run where this Layer is built, with the
@@ -377,11 +385,9 @@ export const toLayer = <C extends Spec, E, R>(
   Layer.effectDiscard(
     Effect.gen(function* () {
       const { contract } = flow.data
-      const problem = unfit(contract)
-      if (problem !== undefined) {
-        const findings = [{ at: "contract.initial", problem, fix: "Give each field what its Schema admits" }]
+      const findings = unfit(contract)
+      if (findings.length > 0)
         return yield* Effect.fail(flowError(contract, "", new FlowError.InvalidDefinition({ findings })))
-      }
       const host = yield* Host.ExecutionHost
       yield* host.register(yield* Runner.make(flow))
     })

@@ -176,6 +176,9 @@ export interface ContractData {
   readonly input: Schema.Codec<unknown, unknown>
   readonly state: Schema.Codec<unknown, unknown>
   readonly initial: object
+  /** What all executions share; absent where they share nothing. */
+  readonly shared?: Schema.Codec<unknown, unknown> | undefined
+  readonly initialShared?: object | undefined
   readonly stream: Schema.Codec<unknown, unknown>
   readonly result: Schema.Codec<unknown, unknown> | undefined
   readonly error: Schema.Codec<unknown, unknown> | undefined

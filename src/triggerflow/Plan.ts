@@ -12,6 +12,7 @@ import type {
   ChunkNode,
   CollectNode,
   CollectorData,
+  ContractData,
   FlowData,
   ForEachNode,
   LoopNode,
@@ -115,6 +116,8 @@ export interface Plan {
   readonly states: ReadonlyMap<string, ReadonlyArray<Listener>>
   readonly collectors: ReadonlyMap<string, ReadonlyArray<Listener>>
   readonly fields: ReadonlyMap<string, Field>
+  /** The shared fields that chains listen to. */
+  readonly shared: ReadonlySet<string>
   readonly input: Codec.Codec
   readonly stream: Codec.Codec
   readonly result: Codec.Codec | undefined
@@ -156,6 +159,7 @@ class Compiler {
   readonly states = new Map<string, Array<Listener>>()
   readonly collectors = new Map<string, Array<Listener>>()
   readonly chunks = new Map<string, Array<Listener>>()
+  readonly shared = new Set<string>()
   gates = 0
 
   listeners(map: Map<string, Array<Listener>>, key: string): Array<Listener> {
@@ -206,6 +210,10 @@ class Compiler {
       case "state":
         this.listeners(this.states, source.key).push(listener)
         return
+      case "flowData":
+        this.shared.add(source.key)
+        this.listeners(this.signals, sharedSignal(source.key)).push(listener)
+        return
       case "chunk":
         this.listeners(this.chunks, source.chunk).push(listener)
         return
@@ -252,6 +260,7 @@ const compile = (data: FlowData): Plan => {
     states: compiler.states,
     collectors: compiler.collectors,
     fields: fieldsOf(contract.state),
+    shared: compiler.shared,
     input: Codec.of(contract.input),
     stream: Codec.of(contract.stream),
     result: contract.result === undefined ? undefined : Codec.of(contract.result),
@@ -272,6 +281,30 @@ const compile = (data: FlowData): Plan => {
     }
   }
 }
+
+/** What the executions of a flow share. @category models */
+export interface SharedFields {
+  readonly fields: ReadonlyMap<string, Field>
+  /** What the fields are before anybody writes them. */
+  readonly initial: ReadonlyMap<string, unknown>
+}
+
+const sharedFields = new WeakMap<ContractData, SharedFields>()
+
+/** The shared fields of a contract. @category getters */
+export const sharedOf = (contract: ContractData): SharedFields => {
+  const known = sharedFields.get(contract)
+  if (known !== undefined) return known
+  const shared: SharedFields = {
+    fields: contract.shared === undefined ? new Map() : fieldsOf(contract.shared),
+    initial: new Map(Object.entries(Codec.freeze(contract.initialShared ?? {})))
+  }
+  sharedFields.set(contract, shared)
+  return shared
+}
+
+/** The name under which writes of a shared field come as a signal: no signal of a contract has it. @category getters */
+export const sharedSignal = (key: string): string => `\u0000shared ${key}`
 
 const plans = new WeakMap<FlowData, Plan>()
 

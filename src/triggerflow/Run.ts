@@ -15,6 +15,7 @@ import type * as Scope from "effect/Scope"
 import type { FlowError } from "./FlowError.ts"
 import type * as Interrupt from "./Interrupt.ts"
 import type * as Signal from "./Signal.ts"
+import type { Shared } from "./Shared.ts"
 import type { Element, Key, ListKey, OptionalKey, Spec } from "./Spec.ts"
 
 /**
@@ -122,6 +123,8 @@ export interface Run<C extends Spec> {
   readonly attempt: number
   /** The fields of the state. */
   readonly state: State<C["state"]>
+  /** The fields that all executions of the flow share, where the contract has any. */
+  readonly shared: Shared<C["shared"]>
   /**
    * Emits a signal and waits until everything that it starts has ended. Gives the replies, where the signal has a reply
    * Schema. If anything of it fails, the execution fails and this handler is interrupted.

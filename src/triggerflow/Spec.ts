@@ -10,6 +10,7 @@ import type * as Signal from "./Signal.ts"
 export interface Spec {
   readonly input: unknown
   readonly state: object
+  readonly shared: object
   readonly item: unknown
   readonly result: unknown
   readonly failure: unknown

@@ -167,6 +167,7 @@ export interface GraphSpec {
     /** What has ended, by task. */
     readonly [task: `task:${string}`]: Ended
   }
+  readonly shared: {}
   readonly item: Item
   readonly result: Outcome
   readonly failure: TaskError

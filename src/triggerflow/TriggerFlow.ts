@@ -22,6 +22,7 @@ export {
   type HostFailure,
   type StartOptions
 } from "./Hosted.ts"
+export { shared } from "./Shared.ts"
 
 export {
   /**
