@@ -138,7 +138,9 @@ const progress = {
   /** What was set as the result, if anything. */
   result: Schema.optionalKey(Schema.Json),
   /** How it failed or why it was cancelled. */
-  failure: Schema.optionalKey(Failure)
+  failure: Schema.optionalKey(Failure),
+  /** Failures that ended their own chain only (`failures: "continue"`). */
+  failures: Schema.Array(Failure)
 }
 
 /** What an execution knows of itself. @category models */

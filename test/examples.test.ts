@@ -66,6 +66,14 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "-> support: Call me on Monday\n",
     "3 of 3 actions have a title"
   ],
+  "16-hosted-flow.ts": [
+    "paid on Fri Jan 02 2026",
+    "Approval#1 asks: { order: 'B-2', euros: 150 }",
+    "B-2: 150 reserved, 310 left\nB-2: approved by Ada\n",
+    "refused, 310 left",
+    "completed { order: 'D-4', paidOn: '2026-01-02T09:00:00.000Z' }",
+    "3 refunds"
+  ],
   "17-task-graph.ts": [
     'plan 1: tasks[0].binding: No handler is called "metric"',
     "plan 1: tasks[1].inputs.minutes: ${DEPS.measure.minutes} asks for",

@@ -141,19 +141,30 @@ class InProcess {
   start(
     request: Host.StartRequest
   ): Effect.Effect<string, Host.UnknownFlow | Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError> {
-    return Effect.gen({ self: this }, function* () {
-      const id = request.id ?? (yield* freshId)
-      const startedAt = yield* Clock.currentTimeMillis
-      if (this.closed) return yield* Effect.fail(this.failed(`start ${request.flow}`))
+    const id = request.id === undefined ? freshId : Effect.succeed(request.id)
+    // Whoever starts it may be interrupted; the execution belongs to the host.
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.all([id, Clock.currentTimeMillis]), ([id, now]) => this.enter(id, now, request, restore))
+    )
+  }
+
+  /** In one go, so that of several starts under one id one opens it and the others find it. */
+  private enter(
+    id: string,
+    startedAt: number,
+    request: Host.StartRequest,
+    restore: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  ): Effect.Effect<string, Host.UnknownFlow | Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError> {
+    return Effect.suspend((): ReturnType<InProcess["start"]> => {
+      if (this.closed) return Effect.fail(this.failed(`start ${request.flow}`))
       this.forget(startedAt)
       const known = this.entries.get(id)
       if (known !== undefined) {
         const conflict = this.conflict(known, request)
-        if (conflict !== undefined) return yield* Effect.fail(conflict)
-        return yield* Effect.as(Deferred.await(known.opened), id)
+        return conflict === undefined ? restore(Effect.as(Deferred.await(known.opened), id)) : Effect.fail(conflict)
       }
       const registration = this.registered(request)
-      if (registration === undefined) return yield* Effect.fail(this.unknown(request))
+      if (registration === undefined) return Effect.fail(this.unknown(request))
       const entry: Entry = {
         id,
         registration,
@@ -163,8 +174,7 @@ class InProcess {
         opened: Deferred.makeUnsafe()
       }
       this.entries.set(id, entry)
-      // Whoever starts it may be interrupted; the execution belongs to the host.
-      return yield* Effect.uninterruptible(this.open(entry, request))
+      return this.open(entry, request)
     })
   }
 

@@ -147,6 +147,7 @@ export const cases: ReadonlyArray<StoreCase<Service>> = [
         status: "completed",
         lifecycle: "closed",
         questions: [],
+        failures: [],
         state: { total: 3, names: [] },
         result: "3"
       })
@@ -343,6 +344,21 @@ export const cases: ReadonlyArray<StoreCase<Service>> = [
         yield* expect("status", status, "failed")
         yield* expect(`${how}: ${failure?.message}`, [failure?._tag, failure?.message.includes(words)], [tag, true])
       }
+    })
+  ),
+  make("failures that end their own chain only are kept, and the execution goes on", (host, flow, bench) =>
+    Effect.gen(function* () {
+      yield* registered(host, counter(bench, flow))
+      const id = yield* host.start({ flow, input: { n: "3" }, settings: { ...never, failures: "continue" } })
+      for (const how of ["error", "other"]) yield* host.signal(id, "Break", how, { wait: true })
+      yield* expect("replies", yield* host.signal(id, "Add", "1", { wait: true }), ["4", "-1"])
+      const { failures, status } = yield* host.close(id)
+      yield* expect("status", status, "completed")
+      yield* expect(
+        "failures",
+        failures.map(({ _tag }) => _tag),
+        ["Error", "Defect"]
+      )
     })
   ),
   make("a sealed execution refuses signals and finishes what is at work", (host, flow, bench) =>

@@ -73,6 +73,8 @@ export interface HostedExecution<in out C extends Spec> {
   entries(from?: number): Stream.Stream<StreamEntry<C["item"]>, HostedFailure<C> | HostFailure>
   readonly status: Effect.Effect<Host.ExecutionStatus, HostFailure>
   readonly lifecycle: Effect.Effect<Host.ExecutionView["lifecycle"], HostFailure>
+  /** Failures that ended their own chain only (`failures: "continue"`). */
+  readonly failures: Effect.Effect<ReadonlyArray<HostedFailure<C>>, HostFailure>
   /** The state as it is now. */
   readonly state: Effect.Effect<C["state"], FlowError.FlowError | HostFailure>
   /** Waits until it is closed and gives its result; fails as it has failed, and with `NoResult` where there is none. */
@@ -235,6 +237,10 @@ class Impl {
 
   get lifecycle(): Effect.Effect<Host.ExecutionView["lifecycle"], HostFailure> {
     return this.read(({ lifecycle }) => lifecycle)
+  }
+
+  get failures(): Effect.Effect<ReadonlyArray<unknown>, HostFailure> {
+    return this.read(({ failures }) => failures.map((failure) => failureOf(this.contract, this.id, failure)))
   }
 
   get state(): Effect.Effect<unknown, FlowError.FlowError | HostFailure> {

@@ -97,7 +97,7 @@ const questionsOf = (engine: Engine, path: ReadonlyArray<string>): ReadonlyArray
 }
 
 const progressOf = (engine: Engine): Host.Progress => {
-  const { cells, lifecycle, result, status } = engine.machine
+  const { cells, failures, lifecycle, result, status } = engine.machine
   const { exit } = engine
   return {
     status,
@@ -105,7 +105,8 @@ const progressOf = (engine: Engine): Host.Progress => {
     questions: questionsOf(engine, []).toSorted((one, other) => one.at - other.at),
     state: cells.toJson(),
     ...(result === undefined ? {} : { result }),
-    ...(exit !== undefined && Exit.isFailure(exit) ? { failure: failureOf(engine.plan, exit.cause) } : {})
+    ...(exit !== undefined && Exit.isFailure(exit) ? { failure: failureOf(engine.plan, exit.cause) } : {}),
+    failures: failures.map((cause) => failureOf(engine.plan, cause))
   }
 }
 

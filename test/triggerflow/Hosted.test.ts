@@ -180,6 +180,18 @@ describe("TriggerFlow.start", () => {
     }).pipe(Effect.provide(hosted))
   )
 
+  it.effect("failures that end their own chain only are listed with their types", () =>
+    Effect.gen(function* () {
+      const execution = yield* TriggerFlow.start(Order, { n: 3 }, { failures: "continue" })
+      yield* execution.emit(Fail, "typed")
+      yield* execution.emit(Fail, "other")
+      assert.strictEqual((yield* execution.close()).status, "completed")
+      const [first, second] = yield* execution.failures
+      assert.instanceOf(first, Refused)
+      assert.instanceOf(second, FlowErrors.FlowDefect)
+    }).pipe(Effect.provide(hosted))
+  )
+
   it.effect("another failure and a defect come back as FlowDefect, in words", () =>
     Effect.gen(function* () {
       for (const [how, words] of [
