@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -40,13 +41,17 @@ interface Entry {
   readonly opened: Deferred.Deferred<Host.RunningExecution, Host.FlowFailed>
 }
 
-/** JSON in which the keys of objects stand in order. */
-const canonical = (json: Json): string =>
-  JSON.stringify(json, (_, value: unknown) =>
-    typeof value === "object" && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
-      : value
-  )
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+    : value
+
+/** JSON in which the keys of objects stand in order; what is wrong where it is no JSON, against its type. */
+const canonical = (json: Json): Result.Result<string, string> =>
+  Result.try({
+    try: () => JSON.stringify(json, sorted) ?? "",
+    catch: (error) => `the input is no JSON (${String(error)}). Encode it first.`
+  })
 
 const freshId: Effect.Effect<string> = Effect.map(
   Effect.all([Random.nextIntBetween(0, 2 ** 32), Random.nextIntBetween(0, 2 ** 32)]),
@@ -72,8 +77,10 @@ class InProcess {
     this.scope = scope
   }
 
-  private failed(operation: string): Host.ExecutionHostError {
-    const detail = "it has been closed. Keep its Layer open for as long as it is used."
+  private failed(
+    operation: string,
+    detail = "it has been closed. Keep its Layer open for as long as it is used."
+  ): Host.ExecutionHostError {
     return new Host.ExecutionHostError({ host: "in process", operation, detail, retryable: false })
   }
 
@@ -113,7 +120,7 @@ class InProcess {
     const open = [...this.entries.values()].filter((entry) => entry.closedAt === undefined && which(entry))
     return Effect.forEach(
       open,
-      (entry) => Effect.ignore(Effect.flatMap(Deferred.await(entry.opened), (running) => running.cancel(reason))),
+      (entry) => Effect.exit(Effect.flatMap(Deferred.await(entry.opened), (running) => running.cancel(reason))),
       { concurrency: "unbounded", discard: true }
     )
   }
@@ -125,14 +132,14 @@ class InProcess {
     return last
   }
 
-  private conflict(entry: Entry, request: Host.StartRequest): Host.ExecutionConflict | undefined {
+  private conflict(entry: Entry, request: Host.StartRequest, input: string): Host.ExecutionConflict | undefined {
     const { runner } = entry.registration
     const differs =
       runner.flow !== request.flow
         ? "flow"
         : request.version !== undefined && runner.version !== request.version
           ? "version"
-          : entry.input !== canonical(request.input)
+          : entry.input !== input
             ? "input"
             : undefined
     return differs === undefined ? undefined : new Host.ExecutionConflict({ id: entry.id, differs })
@@ -158,9 +165,11 @@ class InProcess {
     return Effect.suspend((): ReturnType<InProcess["start"]> => {
       if (this.closed) return Effect.fail(this.failed(`start ${request.flow}`))
       this.forget(startedAt)
+      const input = canonical(request.input)
+      if (Result.isFailure(input)) return Effect.fail(this.failed(`start ${request.flow}`, input.failure))
       const known = this.entries.get(id)
       if (known !== undefined) {
-        const conflict = this.conflict(known, request)
+        const conflict = this.conflict(known, request, input.success)
         return conflict === undefined ? restore(Effect.as(Deferred.await(known.opened), id)) : Effect.fail(conflict)
       }
       const registration = this.registered(request)
@@ -168,7 +177,7 @@ class InProcess {
       const entry: Entry = {
         id,
         registration,
-        input: canonical(request.input),
+        input: input.success,
         startedAt,
         closedAt: undefined,
         opened: Deferred.makeUnsafe()

@@ -92,10 +92,12 @@ const counter = (bench: Bench, name: string, version?: string) => {
           ? Effect.fail({ _tag: "Rejected" as const, order: "A-17" })
           : how === "other"
             ? Effect.fail(new TypeError("the shelf is empty"))
-            : how === "defect"
-              ? Effect.die(new RangeError("out of range"))
-              : // Against its type, as plain JavaScript would.
-                run.state.set("total", "three" as never)
+            : how === "interrupt"
+              ? Effect.interrupt
+              : how === "defect"
+                ? Effect.die(new RangeError("out of range"))
+                : // Against its type, as plain JavaScript would.
+                  run.state.set("total", "three" as never)
       )
     )
   )
@@ -336,6 +338,7 @@ export const cases: ReadonlyArray<StoreCase<Service>> = [
       for (const [how, tag, words] of [
         ["other", "Defect", "the shelf is empty"],
         ["defect", "Defect", "out of range"],
+        ["interrupt", "Defect", "interrupted"],
         ["violation", "FlowError", "state.total"]
       ] as const) {
         const id = yield* host.start({ flow, input: { n: "3" }, settings: never })

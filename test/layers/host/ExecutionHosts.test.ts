@@ -14,6 +14,26 @@ describe("ExecutionHosts.inProcess", () => {
   }
 })
 
+describe("ExecutionHosts.inProcess, against its types", () => {
+  it.effect("an input that is no JSON is a typed failure of that start alone", () =>
+    Effect.gen(function* () {
+      const host = yield* ExecutionHost
+      yield* host.register(
+        yield* Runner.make(TriggerFlow.define("any", { input: Schema.Unknown, result: Schema.Unknown }).build())
+      )
+      const circular: { [key: string]: unknown } = {}
+      circular["self"] = circular
+      for (const input of [circular, { big: 12n }, undefined]) {
+        const error = yield* Effect.flip(host.start({ flow: "any", input: input as never, id: "a" }))
+        assert.include(["ExecutionHostError", "FlowFailed"], error._tag)
+      }
+      assert.strictEqual(yield* host.start({ flow: "any", input: { z: 1, a: [{ c: 1, b: 2 }] }, id: "a" }), "a")
+      // The order of keys is no difference.
+      assert.strictEqual(yield* host.start({ flow: "any", input: { a: [{ b: 2, c: 1 }], z: 1 }, id: "a" }), "a")
+    }).pipe(Effect.provide(ExecutionHosts.inProcess()))
+  )
+})
+
 // Opening takes a while where an execution is loaded from somewhere.
 describe("ExecutionHosts.inProcess, while an execution is being opened", () => {
   const Wait = TriggerFlow.define("wait", { input: Schema.Int })
