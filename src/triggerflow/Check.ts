@@ -72,17 +72,25 @@ const checkContract = (contract: ContractData, report: Report): void => {
       report(part, `The ${one} "${name}" is listed more than once`, "List it once, or rename one of them")
     if (names.includes("")) report(part, `A ${one} has no name`, "Give it one")
   }
-  // The initial state is a decoded value; the first snapshot encodes it.
-  const decoded = Schema.decodeUnknownExit(Schema.toType(contract.state))(contract.initial, excess)
-  const exit = decoded._tag === "Success" ? Schema.encodeUnknownExit(contract.state)(contract.initial) : decoded
+  checkInitial("contract.initial", "initial state", contract.state, contract.initial, report)
+  if (contract.shared !== undefined)
+    checkInitial("contract.initialShared", "initial shared data", contract.shared, contract.initialShared ?? {}, report)
+}
+
+// It is a decoded value; the first snapshot, or the first write, encodes it.
+const checkInitial = (
+  at: string,
+  what: string,
+  schema: ContractData["state"],
+  initial: object,
+  report: Report
+): void => {
+  const decoded = Schema.decodeUnknownExit(Schema.toType(schema))(initial, excess)
+  const exit = decoded._tag === "Success" ? Schema.encodeUnknownExit(schema)(initial) : decoded
   if (exit._tag === "Failure") {
     const fail = exit.cause.reasons.find((reason) => reason._tag === "Fail")
     const issue = fail === undefined ? "its Schema cannot be used without waiting" : oneLine(fail.error.message)
-    report(
-      "contract.initial",
-      `The initial state does not fit its Schema: ${issue}`,
-      "Give a value that the Schema admits"
-    )
+    report(at, `The ${what} does not fit its Schema: ${issue}`, "Give a value that the Schema admits")
   }
 }
 
@@ -90,9 +98,9 @@ const excess = { onExcessProperty: "error", errors: "all" } as const
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " ").trim()
 
-// Names of the fields of the state; undefined where the Schema does not list them.
-const stateKeys = ({ state }: ContractData): ReadonlyArray<string> | undefined => {
-  const ast = SchemaAST.toType(state.ast)
+// Names of the fields of a struct; undefined where the Schema does not list them.
+const keysOf = (schema: ContractData["state"]): ReadonlyArray<string> | undefined => {
+  const ast = SchemaAST.toType(schema.ast)
   if (!SchemaAST.isObjects(ast) || ast.indexSignatures.length > 0) return undefined
   return ast.propertySignatures.map(({ name }) => String(name))
 }
@@ -258,7 +266,8 @@ const checkTriggers = (
   report: Report
 ): void => {
   const chunks = new Set(places.flatMap(({ node }) => (node.kind === "chunk" ? [node.name] : [])))
-  const fields = stateKeys(flow.contract)
+  const fields = keysOf(flow.contract.state)
+  const shared = flow.contract.shared === undefined ? [] : keysOf(flow.contract.shared)
   const keys = StepKey.chainKeys(flow)
 
   // What a source lacks in order to exist.
@@ -282,6 +291,13 @@ const checkTriggers = (
           : [
               `The state has no field "${source.key}"`,
               fields.length === 0 ? "Give the contract a state" : `Listen to one of ${quote(fields)}`
+            ]
+      case "flowData":
+        return shared === undefined || shared.includes(source.key)
+          ? undefined
+          : [
+              `The contract shares no field "${source.key}"`,
+              shared.length === 0 ? "Give the contract shared fields" : `Listen to one of ${quote(shared)}`
             ]
       default:
         return undefined

@@ -13,12 +13,14 @@ import * as Stream from "effect/Stream"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { Closed } from "./Closed.ts"
 import * as Codec from "./Codec.ts"
+import * as Execution from "./Execution.ts"
 import type { Options, Pending, StreamEntry } from "./Execution.ts"
 import type { Contract, Flow } from "./Flow.ts"
 import * as FlowError from "./FlowError.ts"
 import type * as Interrupt from "./Interrupt.ts"
 import type { ContractData } from "./Node.ts"
 import * as Runner from "./Runner.ts"
+import * as Shape from "./Shape.ts"
 import type * as Signal from "./Signal.ts"
 import type { Spec } from "./Spec.ts"
 
@@ -362,22 +364,9 @@ const hosted = <C extends Spec>(
 
 type Refused = FlowError.FlowError | Host.ExecutionHostError
 
-type Findings = FlowError.InvalidDefinition["findings"]
-
-const unfit = ({ initial, initialShared, shared, state }: ContractData): Findings =>
-  [
-    { at: "contract.initial", schema: state, value: initial },
-    { at: "contract.initialShared", schema: shared, value: initialShared ?? {} }
-  ].flatMap(({ at, schema, value }) => {
-    const json = schema === undefined ? undefined : Codec.of(schema).encode(value)
-    return json !== undefined && Result.isFailure(json)
-      ? [{ at, problem: json.failure, fix: "Give each field what its Schema admits" }]
-      : []
-  })
-
 /**
  * Registers a flow with the host, for as long as the Layer lives: its handlers run where this Layer is built, with the
- * services that they need from there. Then the contract is enough to start it.
+ * services that they need from there. Then the contract is enough to start it. The flow is checked first.
  *
  * @category layers
  */
@@ -390,12 +379,9 @@ export const toLayer = <C extends Spec, E, R>(
 > =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      const { contract } = flow.data
-      const findings = unfit(contract)
-      if (findings.length > 0)
-        return yield* Effect.fail(flowError(contract, "", new FlowError.InvalidDefinition({ findings })))
+      yield* Execution.check(flow)
       const host = yield* Host.ExecutionHost
-      yield* host.register(yield* Runner.make(flow))
+      yield* host.register(yield* Runner.make(flow, Shape.fingerprint(Shape.of(flow.data))))
     })
   )
 

@@ -124,6 +124,37 @@ describe("TriggerFlow.start", () => {
     }).pipe(Effect.provide(hosted))
   )
 
+  it.effect("TF-51 a stream item, a state value and a result that do not fit fail the execution", () =>
+    Effect.gen(function* () {
+      const Wrong = TriggerFlow.define("wrong", {
+        input: Schema.Literals(["stream", "state", "result"]),
+        stream: Schema.Int,
+        state: Schema.Struct({ n: Schema.Int }),
+        initial: { n: 0 },
+        result: Schema.Int
+      })
+      const wrong = Wrong.build(
+        Wrong.start.pipe(
+          Chain.to("write", (part, run) =>
+            part === "stream" ? run.put(1.5) : part === "state" ? run.state.set("n", 1.5) : run.setResult(1.5)
+          )
+        )
+      )
+      yield* Effect.gen(function* () {
+        for (const [input, part] of [
+          ["stream", "stream"],
+          ["state", "state.n"],
+          ["result", "result"]
+        ] as const) {
+          const execution = yield* TriggerFlow.start(Wrong, input)
+          const error = yield* failing(execution.await)
+          assert.deepInclude((error as FlowErrors.FlowError).reason, { _tag: "ContractViolation", part })
+          assert.deepStrictEqual(yield* execution.state, { n: 0 })
+        }
+      }).pipe(Effect.provide(TriggerFlow.toLayer(wrong).pipe(Layer.provideMerge(ExecutionHosts.inProcess()))))
+    })
+  )
+
   it.effect("an emit carries its payload there and its replies back", () =>
     Effect.gen(function* () {
       const execution = yield* TriggerFlow.start(Order, { n: 3 })
@@ -357,6 +388,29 @@ describe("TriggerFlow.toLayer", () => {
       const layer = TriggerFlow.toLayer(Bad.build()).pipe(Layer.provideMerge(ExecutionHosts.inProcess()))
       const error = yield* failing(Effect.scoped(Layer.build(layer)))
       assert.strictEqual(error._tag === "FlowError" ? error.reason._tag : error._tag, "InvalidDefinition")
+    })
+  )
+
+  it.effect("tells definitions apart by their fingerprints", () =>
+    Effect.gen(function* () {
+      const One = TriggerFlow.define("one", { version: "1" })
+      const Two = TriggerFlow.define("one", { version: "2" })
+      const fingerprints = yield* Effect.forEach(["1", "2"], (version) =>
+        Effect.gen(function* () {
+          const host = yield* ExecutionHost
+          const { fingerprint } = yield* host.get(yield* host.start({ flow: "one", version, input: null }))
+          return fingerprint
+        })
+      ).pipe(
+        Effect.provide(
+          Layer.mergeAll(
+            TriggerFlow.toLayer(One.build(One.start.pipe(Chain.to("a", () => Effect.void)))),
+            TriggerFlow.toLayer(Two.build(Two.start.pipe(Chain.to("b", () => Effect.void))))
+          ).pipe(Layer.provideMerge(ExecutionHosts.inProcess()))
+        )
+      )
+      assert.isString(fingerprints[0])
+      assert.notStrictEqual(fingerprints[0], fingerprints[1])
     })
   )
 

@@ -3,6 +3,8 @@ import { Effect, Layer, Schema } from "effect"
 import { ExecutionHosts, FlowDataStores } from "effigent/layers/host"
 import { FlowData, FlowDataError } from "effigent/services/FlowData"
 import { Chain, Signal, Trigger, TriggerFlow } from "effigent/triggerflow"
+import type { Flow } from "../../src/triggerflow/Flow.ts"
+import type { Spec } from "../../src/triggerflow/Spec.ts"
 
 const Fields = Schema.Struct({
   total: Schema.Int,
@@ -132,6 +134,35 @@ describe("run.shared", () => {
       const exit = yield* Effect.exit(leaked)
       assert.include(JSON.stringify(exit), "RunHandleClosed")
     }).pipe(Effect.provide(memory))
+  )
+})
+
+describe("the check of a flow that shares data", () => {
+  const findings = <C extends Spec, E, R>(flow: Flow<C, E, R>) =>
+    Effect.map(Effect.flip(TriggerFlow.check(flow)), ({ reason }) =>
+      reason._tag === "InvalidDefinition" ? reason.findings : []
+    )
+
+  it.effect("finds initial values that do not fit, and fields that are missing", () =>
+    Effect.gen(function* () {
+      const Bad = TriggerFlow.define("bad", { shared: Schema.Struct({ n: Schema.Int }), initialShared: { n: 1.5 } })
+      const [one] = yield* findings(Bad.build())
+      assert.strictEqual(one?.at, "contract.initialShared")
+      assert.include(one?.problem, `["n"]`)
+      const None = TriggerFlow.define("none", { shared: Schema.Struct({ n: Schema.Int }) })
+      assert.strictEqual((yield* findings(None.build()))[0]?.at, "contract.initialShared")
+    })
+  )
+
+  it.effect("finds chains that listen to a field that is not shared", () =>
+    Effect.gen(function* () {
+      const Plain = TriggerFlow.define("plain", {})
+      // Against their types, as plain JavaScript would.
+      const plain = Plain.build(Plain.on(Tally.shared("total")).pipe(Chain.to("a", () => Effect.void)))
+      assert.include((yield* findings(plain))[0]?.problem, `The contract shares no field "total"`)
+      const other = Tally.build(Tally.on(Tally.shared("none" as never)).pipe(Chain.to("a", () => Effect.void)))
+      assert.include((yield* findings(other))[0]?.fix, "total")
+    })
   )
 })
 
