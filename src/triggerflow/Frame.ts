@@ -91,6 +91,8 @@ export class Run {
   pending = 0
   /** It was told to stop; what it does from now on counts for nothing. */
   stopping = false
+  /** How often it has asked for permits, or given them up. */
+  turn = 0
   /** It holds a permit of its chunk, where the chunk has a limit of its own. */
   slot = false
   /** What wakes it once it has its permit back. */

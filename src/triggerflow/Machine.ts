@@ -83,7 +83,7 @@ export class Machine {
   interrupts: Map<string, Waiting> | undefined = undefined
   answered: Map<string, Questions.Answered> | undefined = undefined
   /** Answers that came before their question. */
-  early: Map<string, { readonly value: unknown; readonly answered: Questions.Answered }> | undefined = undefined
+  early: Map<string, Questions.Early> | undefined = undefined
   asked: Map<string, number> | undefined = undefined
   /** Absent until something is said from outside. */
   ledger: Ledger | undefined = undefined
@@ -103,7 +103,7 @@ export class Machine {
   forked = 0
   /** Awaited emits by their op, so that one can be stopped. */
   awaited: Map<number, Frame> | undefined = undefined
-  stops: Array<Stopping.Stop> | undefined = undefined
+  stops: Stopping.Stops | undefined = undefined
 
   constructor(plan: Plan, options: Options) {
     this.plan = plan
@@ -117,8 +117,13 @@ export class Machine {
     if (this.ended !== undefined) return this.ended
     if (!this.started) return "created"
     if (this.interrupts === undefined || this.interrupts.size === 0) return "running"
-    for (const run of this.runs) if (run.state !== "paused" && run.state !== "lent") return "running"
-    return this.decisions === undefined || this.decisions.size === 0 ? "waiting" : "running"
+    return this.atWork || (this.children !== undefined && this.children.size > 0) ? "running" : "waiting"
+  }
+
+  /** Whether a handler or a condition is at work, apart from those that wait for what they have emitted. */
+  get atWork(): boolean {
+    for (const run of this.runs) if (run.state !== "paused" && run.state !== "lent") return true
+    return this.decisions !== undefined && this.decisions.size > 0
   }
 
   /** Takes in what has happened. */
@@ -181,7 +186,8 @@ export class Machine {
       case "EmitStopped":
         return Signals.emitStopped(this, record.run, record.op)
       case "Commit":
-        return this.write(record.writes, record.run.body)
+        // What a handler writes while it stops counts for nothing.
+        return record.run.stopping ? undefined : this.write(record.writes, record.run.body)
       case "Done":
         return this.done(record.run, record.output, record.writes)
       case "Failed":
@@ -364,7 +370,11 @@ export class Machine {
   }
 
   /** A question waits no longer. */
-  forgetWaiting(waiting: Waiting, answered: Questions.Answered): void {
+  forgetWaiting(
+    waiting: Waiting,
+    how: Questions.Answered["how"],
+    answered: Questions.Answered = { interrupt: waiting.interrupt, request: undefined, digest: "", how }
+  ): void {
     this.interrupts?.delete(waiting.id)
     ;(this.answered ??= new Map()).set(waiting.id, answered)
     this.commands.push({ _tag: "Answered", waiting })
@@ -381,7 +391,7 @@ export class Machine {
 
   done(run: Run, output: unknown, writes: Writes): void {
     this.quit(run)
-    if (Stopping.stopped(this, run, undefined)) return
+    if (Stopping.stopped(this, run, run.body, undefined)) return
     this.write(writes, run.body)
     this.complete(run, output)
   }
@@ -394,7 +404,7 @@ export class Machine {
 
   failed(run: Run, cause: Cause.Cause<unknown>): void {
     this.quit(run)
-    if (Stopping.stopped(this, run, cause)) return
+    if (Stopping.stopped(this, run, run.body, cause)) return
     this.mark(run.step, 2)
     Stopping.raise(this, run.body, cause)
   }
@@ -418,13 +428,11 @@ export class Machine {
     }
   }
 
-  // ---------------------------------------------------------------------------------------------- questions
-
   // ---------------------------------------------------------------------------------------------- sub-flows
 
   childEnded(frame: Frame, exit: Extract<Record, { readonly _tag: "ChildEnded" }>["exit"]): void {
     if (this.children?.delete(frame) !== true) return
-    if (Stopping.stopped(this, frame, Exit.isFailure(exit) ? exit.cause : undefined)) return
+    if (Stopping.stopped(this, frame, frame, Exit.isFailure(exit) ? exit.cause : undefined)) return
     const body = frame.parent
     if (body === undefined) return
     if (Exit.isFailure(exit)) return Stopping.raise(this, body, exit.cause)
@@ -438,7 +446,10 @@ export class Machine {
       return this.reply(ticket, Exit.succeed(false))
     this.reply(ticket, Exit.succeed(true))
     // The chain behind a cancelled sub-flow goes no further.
-    Stopping.stop(this, frame, Cause.empty, () => this.drop(body))
+    Stopping.stop(this, frame, Cause.empty, (all) => {
+      if (all.reasons.length > 0) this.raiseFrom(body, all, body)
+      else this.drop(body)
+    })
   }
 
   // ---------------------------------------------------------------------------------------------- failure
@@ -449,8 +460,8 @@ export class Machine {
     Stopping.stop(this, ...args)
   }
 
-  raiseFrom(from: Frame, cause: Cause.Cause<unknown>, thread: Frame | undefined): void {
-    Stopping.raiseFrom(this, from, cause, thread)
+  raiseFrom(from: Frame, cause: Cause.Cause<unknown>, thread: Frame | undefined): boolean {
+    return Stopping.raiseFrom(this, from, cause, thread)
   }
 
   told(frame: Frame, run: Run, exit: Exit.Exit<unknown, unknown>): void {
@@ -480,15 +491,15 @@ export class Machine {
     this.closing = true
     this.reply(ticket, Exit.void)
     for (const one of this.interrupts?.values() ?? []) {
-      this.forgetWaiting(one, { request: undefined, digest: "", how: "cancelled" })
+      this.forgetWaiting(one, "cancelled")
       this.quit(one.run)
       this.drop(one.run.body)
     }
   }
 
   end(status: "failed" | "cancelled", cause: Cause.Cause<unknown>): void {
-    const ending = this.stops?.find((stop) => stop.frame === undefined)
-    if (ending !== undefined) {
+    const ending = this.stops?.places.get(undefined)
+    if (ending?.told === true) {
       ending.cause = Cause.combine(ending.cause, cause)
       return
     }

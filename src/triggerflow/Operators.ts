@@ -101,7 +101,7 @@ export const decide = (m: Machine, frame: Frame): void => {
 /** The conditions of an operator have been asked. @category steps */
 export const decided = (m: Machine, decision: Decision, exit: Exit.Exit<ReadonlyArray<number>, unknown>): void => {
   if (m.decisions?.delete(decision) !== true) return
-  if (Stopping.stopped(m, decision, Exit.isFailure(exit) ? exit.cause : undefined)) return
+  if (Stopping.stopped(m, decision, decision.frame, Exit.isFailure(exit) ? exit.cause : undefined)) return
   const { frame, step } = decision
   const body = frame.parent
   if (body === undefined) return

@@ -5,23 +5,31 @@
 import type { Run } from "./Frame.ts"
 import type { ChunkStep } from "./Plan.ts"
 
+/** A place in a line; it is worth nothing any more once its run has asked anew. */
+interface Place {
+  readonly run: Run
+  readonly turn: number
+}
+
 class Fifo {
-  items: Array<Run> = []
+  items: Array<Place> = []
   head = 0
 
   push(run: Run): void {
-    this.items.push(run)
+    this.items.push({ run, turn: run.turn })
   }
 
   /** The next run that still wants what it stood in line for. */
   shift(): Run | undefined {
     while (this.head < this.items.length) {
-      const run = this.items[this.head++]
+      const place = this.items[this.head++]
       if (this.head > 1024 && this.head * 2 > this.items.length) {
         this.items = this.items.slice(this.head)
         this.head = 0
       }
-      if (run !== undefined && (run.state === "queued" || run.state === "returning")) return run
+      if (place === undefined || place.run.turn !== place.turn) continue
+      const { run } = place
+      if (run.state === "queued" || run.state === "returning") return run
     }
     this.items = []
     this.head = 0
@@ -76,6 +84,7 @@ export class Permits {
 
   /** Asks for a permit; the run begins now or when its turn comes. */
   want(run: Run): void {
+    run.turn++
     const limit = run.step.node.settings.concurrency
     if (limit !== undefined) {
       this.chunks ??= new Map()
@@ -96,6 +105,7 @@ export class Permits {
 
   /** Gives back what a run has that stood in line and no longer does: at most the permit of its chunk. */
   forget(run: Run): void {
+    run.turn++
     if (!run.slot) return
     run.slot = false
     const after = this.chunks?.get(run.step)?.release()

@@ -12,19 +12,26 @@ import * as Stopping from "./Stopping.ts"
 export interface Answered {
   readonly request: string | undefined
   readonly digest: string
+  readonly interrupt: string
   readonly how: "answered" | "cancelled" | "expired"
+}
+
+/** An answer that came before its question. @category models */
+export interface Early {
+  readonly value: unknown
+  readonly answered: Answered
 }
 
 /** A chunk asks, and waits for the answer. @category steps */
 export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Paused" }>): void => {
   const { run, request } = record
-  m.permits.release(run)
-  run.state = "paused"
   if (run.stopping) {
     m.quit(run)
-    Stopping.stopped(m, run, undefined)
+    Stopping.stopped(m, run, run.body, undefined)
     return
   }
+  m.permits.release(run)
+  run.state = "paused"
   m.write(record.writes, run.body)
   const id = request.id ?? nextId(m, request.interrupt)
   if (m.interrupts?.has(id) === true) {
@@ -39,7 +46,7 @@ export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Pau
   const { interrupt, payload, target } = request
   const waiting: Waiting = { id, interrupt, payload, target, run, at: record.at, expires }
   const early = m.early?.get(id)
-  if (early !== undefined) {
+  if (early?.answered.interrupt === interrupt) {
     m.early?.delete(id)
     ;(m.answered ??= new Map()).set(id, early.answered)
     return resume(m, waiting, early.value)
@@ -60,12 +67,12 @@ export const nextId = (m: Machine, interrupt: string): string => {
 export const answer = (m: Machine, record: Extract<Record, { readonly _tag: "Answer" }>): void => {
   const { id, request, digest, ticket } = record
   const waiting = m.interrupts?.get(id)
-  const answered: Answered = { request, digest, how: "answered" }
+  const answered: Answered = { interrupt: record.interrupt, request, digest, how: "answered" }
   const reject = (why: FlowError.AnswerRejected["why"]) =>
     m.reply(ticket, m.fail(new FlowError.AnswerRejected({ id, why })))
   if (waiting !== undefined) {
     if (waiting.interrupt !== record.interrupt) return reject("unknown")
-    m.forgetWaiting(waiting, answered)
+    m.forgetWaiting(waiting, "answered", answered)
     m.reply(ticket, Exit.void)
     return resume(m, waiting, record.value)
   }
@@ -95,7 +102,10 @@ export const resume = (m: Machine, { run, target, interrupt }: Waiting, value: u
   }
   m.quit(run)
   if (target === "next") return m.complete(run, value)
-  Signals.nested(m, run.body, target.signal, Plans.listeners(m.plan.signals, target.signal), value)
+  const { signal } = target
+  // It is a signal like any other: it answers other questions that wait for it, and is told to every listener.
+  Signals.answerWaiting(m, signal)
+  Signals.nested(m, run.body, signal, Plans.listeners(m.plan.signals, signal), value, m.bindings?.get(signal))
   m.leave(run.body)
 }
 
@@ -103,7 +113,7 @@ export const resume = (m: Machine, { run, target, interrupt }: Waiting, value: u
 export const expired = (m: Machine, id: string): void => {
   const waiting = m.interrupts?.get(id)
   if (waiting === undefined) return
-  m.forgetWaiting(waiting, { request: undefined, digest: "", how: "expired" })
+  m.forgetWaiting(waiting, "expired")
   m.quit(waiting.run)
   Stopping.raise(m, waiting.run.body, m.fail(new FlowError.AnswerRejected({ id, why: "expired" })).cause)
 }

@@ -42,8 +42,12 @@ export const signal = (m: Machine, name: string, payload: unknown, ticket: numbe
 /** A handler emits. @category steps */
 export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit" }>): void => {
   const { run, op, key, signal, payload, mode } = record
+  if (run.stopping) {
+    // What it does from now on counts for nothing; but it may be what cleans up, and must not wait for ever.
+    if (mode !== "fork") m.commands.push({ _tag: "Wake", run, op, exit: Exit.interrupt() })
+    return
+  }
   m.write(record.writes, run.body)
-  if (run.stopping) return
   const inside = run.body.signal
   const scope = inside?.root ?? 0
   if (mode === "fork") {
@@ -87,16 +91,21 @@ export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit"
   launchSignal(m, frame, signal, payload)
 }
 
+/** Answers the questions that a signal answers. @category steps */
+export const answerWaiting = (m: Machine, name: string): void => {
+  const waiting = m.interrupts
+  if (waiting === undefined || waiting.size === 0) return
+  for (const one of waiting.values())
+    if (typeof one.target === "object" && one.target.signal === name) {
+      m.forgetWaiting(one, "answered")
+      m.quit(one.run)
+      m.leave(one.run.body)
+    }
+}
+
 /** Starts everything that listens to a signal, and answers the questions that it answers. @category steps */
 export const launchSignal = (m: Machine, frame: Frame, name: string, payload: unknown): void => {
-  const waiting = m.interrupts
-  if (waiting !== undefined && waiting.size > 0)
-    for (const one of waiting.values())
-      if (typeof one.target === "object" && one.target.signal === name) {
-        m.forgetWaiting(one, { request: undefined, digest: "", how: "answered" })
-        m.quit(one.run)
-        m.leave(one.run.body)
-      }
+  answerWaiting(m, name)
   launch(m, frame, Plans.listeners(m.plan.signals, name), payload, m.bindings?.get(name))
 }
 
@@ -117,8 +126,9 @@ export const launch = (
     if (listener.gate !== undefined) {
       const full = fill(m, listener, frame, value)
       if (Result.isFailure(full)) {
-        m.raiseFrom(frame, full.failure, undefined)
-        continue
+        if (m.raiseFrom(frame, full.failure, undefined)) continue
+        // The signal was stopped, and whoever waits for it is told.
+        return
       }
       if (full.success === undefined) continue
       entered = full.success
@@ -143,9 +153,10 @@ export const nested = (
   body: Frame | undefined,
   name: string,
   listeners: ReadonlyArray<Listener>,
-  value: unknown
+  value: unknown,
+  bindings?: ReadonlyArray<ChunkStep> | undefined
 ): void => {
-  if (listeners.length === 0) return
+  if (listeners.length === 0 && bindings === undefined) return
   if (body === undefined) {
     const frame = root(m, name)
     frame.root = frame.id
@@ -156,7 +167,7 @@ export const nested = (
   frame.depth = body.signal?.depth ?? 0
   frame.scope = frame.root = body.signal?.root ?? 0
   body.live++
-  launch(m, frame, listeners, value)
+  launch(m, frame, listeners, value, bindings)
 }
 
 /** Everything that a signal has started has ended. @category steps */
@@ -214,12 +225,18 @@ export const emitStopped = (m: Machine, run: Run, op: number): void => {
   const frame = m.awaited?.get(op)
   const wake: Wake = { _tag: "Wake", run, op: -op, exit: Exit.void }
   if (frame === undefined) {
-    m.commands.push(wake)
+    // It has ended meanwhile. If its handler still waits for a permit, it goes on waiting.
+    if (run.held?.op === op) run.held = wake
+    else m.commands.push(wake)
     return
   }
   m.awaited?.delete(op)
   if (frame.key !== undefined) run.ops?.delete(frame.key)
-  m.stop(frame, Cause.empty, undefined, () => {
+  // What goes wrong while it stops is a failure of who waited.
+  const then = (all: Cause.Cause<unknown>): void => {
+    if (all.reasons.length > 0) m.raiseFrom(run.body, all, undefined)
+  }
+  m.stop(frame, Cause.empty, then, () => {
     if (run.stopping) m.commands.push(wake)
     else back(m, wake)
   })

@@ -8,16 +8,88 @@ import * as Option from "effect/Option"
 import { type Frame, type Member, within } from "./Frame.ts"
 import type { Machine } from "./Machine.ts"
 
-/** Work that was told to stop, and what is done when all of it has. @category models */
-export interface Stop {
-  readonly frame: Frame | undefined
-  readonly members: Set<Member>
-  cause: Cause.Cause<unknown>
-  /** Absent where something around it stops too. */
+/**
+ * A place in which something stops. Places count what stops directly in them, members and places; so stopping costs what
+ * is stopped, however deep it stands, and the innermost is done first.
+ *
+ * @category models
+ */
+export interface Place {
+  count: number
+  /** The place was told to stop as a whole; what is done then, unless something around it was told too. */
   then: ((cause: Cause.Cause<unknown>) => void) | undefined
+  told: boolean
+  cause: Cause.Cause<unknown>
   /** What is done in any case. */
-  readonly always: (() => void) | undefined
+  always: Array<() => void> | undefined
 }
+
+/**
+ * What stops in an execution. The execution as a whole is the place `undefined`.
+ *
+ * @category models
+ */
+export class Stops {
+  readonly places = new Map<Frame | undefined, Place>()
+  readonly members = new Set<Member>()
+
+  /** The place of a frame. */
+  at(frame: Frame | undefined): Place {
+    const known = this.places.get(frame)
+    if (known !== undefined) return known
+    const place: Place = { count: 0, then: undefined, told: false, cause: Cause.empty, always: undefined }
+    this.places.set(frame, place)
+    return place
+  }
+
+  /** Adds something that stops, once. */
+  add(member: Member, frame: Frame): void {
+    if (this.members.has(member)) return
+    this.members.add(member)
+    let at: Frame | undefined = frame
+    while (++this.at(at).count === 1 && at !== undefined) at = around(at)
+  }
+
+  /** Whether a frame stands in something that was told to stop. */
+  within(frame: Frame | undefined): boolean {
+    let at = frame
+    while (true) {
+      if (this.places.get(at)?.told === true) return true
+      if (at === undefined) return false
+      at = around(at)
+    }
+  }
+
+  /** Something has stopped; what goes wrong meanwhile is told to every place around it. */
+  remove(member: Member, frame: Frame, cause: Cause.Cause<unknown> | undefined): boolean {
+    if (!this.members.delete(member)) return false
+    // Being interrupted is no failure here.
+    if (cause !== undefined && !Cause.hasInterruptsOnly(cause)) {
+      for (let at: Frame | undefined = frame; ; at = around(at)) {
+        const place = this.places.get(at)
+        if (place?.told === true) place.cause = Cause.combine(place.cause, cause)
+        if (at === undefined) break
+      }
+    }
+    let at: Frame | undefined = frame
+    while (true) {
+      const place = this.places.get(at)
+      if (place === undefined || --place.count > 0) return true
+      this.done(at, place)
+      if (at === undefined) return true
+      at = around(at)
+    }
+  }
+
+  /** Nothing of a place is left. */
+  done(frame: Frame | undefined, place: Place): void {
+    this.places.delete(frame)
+    for (const act of place.always ?? []) act()
+    if (place.then !== undefined && !(frame !== undefined && this.within(around(frame)))) place.then(place.cause)
+  }
+}
+
+const around = (frame: Frame): Frame | undefined => frame.parent ?? frame.run?.body
 
 /** What a body ends with whose failure is kept. @category models */
 export class Failed {
@@ -32,25 +104,29 @@ export const raise = (m: Machine, body: Frame, cause: Cause.Cause<unknown>): voi
   raiseFrom(m, body, cause, body)
 }
 
-/** A failure goes up to the nearest place that keeps it to itself; everything inside of that place is stopped. @category steps */
-export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, thread: Frame | undefined): void => {
-  const typed = Cause.findErrorOption(cause)
+/**
+ * A failure goes up to the nearest place that keeps it to itself; everything inside of that place is stopped. True where
+ * it stops nothing, since failures only end their own chain.
+ *
+ * @category steps
+ */
+export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, thread: Frame | undefined): boolean => {
+  // An item keeps typed failures; a defect goes on upward.
+  const typed = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
+  /** Nothing else can be at work in the frames on the way. */
+  let alone = thread !== undefined
   let at: Frame | undefined = from
   while (at !== undefined) {
     const parent: Frame | undefined = at.parent
     const node = parent?.step?.node
+    alone = alone && at.live === 1
     if (at.kind === "body" && node?.kind === "forEach" && node.onError !== "fail" && Option.isSome(typed)) {
-      const item = at
-      const error = typed.value
-      return stop(m, item, cause, () => {
-        item.value = new Failed(error)
-        item.live = 1
-        m.leave(item)
-      })
+      keep(m, at, cause, alone, typed.value)
+      return false
     }
     if (at.kind === "signal" && at.mode === "exit") {
       const frame = at
-      return stop(m, frame, cause, (all) => {
+      const done = (all: Cause.Cause<unknown>): void => {
         const exit = Exit.succeed(Exit.failCause(all))
         if (frame.run === undefined) {
           m.roots--
@@ -58,41 +134,46 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
         }
         m.awaited?.delete(frame.op)
         m.told(frame, frame.run, exit)
-      })
+      }
+      if (alone) done(cause)
+      else stop(m, frame, cause, done)
+      return false
     }
+    // Whoever waits for an emit is at work too.
+    if (parent === undefined) alone = false
     at = parent ?? at.run?.body
   }
-  if (m.options.failures === "fail") return m.end("failed", cause)
+  if (m.options.failures === "fail") {
+    m.end("failed", cause)
+    return false
+  }
   m.failures = [...m.failures, cause]
   if (thread !== undefined) m.drop(thread)
+  return true
+}
+
+/** An item keeps its failure, once everything in it has stopped. */
+const keep = (m: Machine, item: Frame, cause: Cause.Cause<unknown>, alone: boolean, error: unknown): void => {
+  const done = (all: Cause.Cause<unknown>): void => {
+    const around = item.parent?.parent
+    // What went wrong while it stopped is no failure that an item may keep.
+    if (Cause.hasDies(all) && around !== undefined) return void raiseFrom(m, around, all, around)
+    item.value = new Failed(error)
+    item.live = 1
+    m.leave(item)
+  }
+  if (alone) done(cause)
+  else stop(m, item, cause, done)
 }
 
 /** Whether something is inside of what was told to stop. @category steps */
-export const stopping = (m: Machine, frame: Frame): boolean => {
-  return m.stops?.some((stop) => stop.frame === undefined || within(frame, stop.frame)) === true
-}
+export const stopping = (m: Machine, frame: Frame): boolean => m.stops?.within(frame) === true
 
 /** Takes a member that has ended out of what was told to stop; false where it was not told to. @category steps */
-export const stopped = (m: Machine, member: Member, cause: Cause.Cause<unknown> | undefined): boolean => {
-  const stops = m.stops
-  if (stops === undefined) return false
-  let found = false
-  for (const stop of [...stops]) {
-    if (!stop.members.delete(member)) continue
-    found = true
-    // What goes wrong while stopping is told too; being interrupted is not.
-    if (cause !== undefined && !Cause.hasInterruptsOnly(cause)) stop.cause = Cause.combine(stop.cause, cause)
-    if (stop.members.size === 0) allStopped(m, stop)
-  }
-  return found
-}
-
-/** Everything that was told to stop has stopped. @category steps */
-export const allStopped = (m: Machine, stop: Stop): void => {
-  m.stops = m.stops?.filter((other) => other !== stop)
-  if (m.stops?.length === 0) m.stops = undefined
-  stop.always?.()
-  stop.then?.(stop.cause)
+export const stopped = (m: Machine, member: Member, frame: Frame, cause: Cause.Cause<unknown> | undefined): boolean => {
+  if (m.stops?.remove(member, frame, cause) !== true) return false
+  if (m.stops.places.size === 0) m.stops = undefined
+  return true
 }
 
 /** Tells everything inside of a frame (or everything at all) to stop; goes on when it has. @category steps */
@@ -103,24 +184,35 @@ export const stop = (
   then: ((cause: Cause.Cause<unknown>) => void) | undefined,
   always?: () => void
 ): void => {
+  const stops = (m.stops ??= new Stops())
+  // Where everything around it stops, everything inside of it was told before.
+  if (!stops.within(frame)) tell(m, stops, frame)
+  const place = stops.at(frame)
+  place.told = true
+  place.cause = cause
+  place.then = then
+  if (always !== undefined) (place.always ??= []).push(always)
+  if (place.count > 0) return
+  stops.done(frame, place)
+  if (stops.places.size === 0) m.stops = undefined
+}
+
+/** Tells everything inside of a frame to stop. */
+const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
   const inside = (other: Frame) => frame === undefined || within(other, frame)
-  // What had been stopped inside of it has nothing to go on with any more.
-  for (const stop of m.stops ?? []) if (stop.frame !== undefined && inside(stop.frame)) stop.then = undefined
-  const stop: Stop = { frame, members: new Set(), cause, then, always }
   m.work = m.work.filter((item) => item !== undefined && !inside(item._tag === "go" ? item.body : item.frame))
   if (frame === undefined) {
     m.forks = []
     m.forked = 0
   }
-  for (const one of m.interrupts?.values() ?? [])
-    if (inside(one.run.body)) m.forgetWaiting(one, { request: undefined, digest: "", how: "cancelled" })
+  for (const one of m.interrupts?.values() ?? []) if (inside(one.run.body)) m.forgetWaiting(one, "cancelled")
   for (const run of m.runs) {
     if (!inside(run.body)) continue
     if (run.state === "queued" || run.state === "paused") {
       m.quit(run)
       continue
     }
-    stop.members.add(run)
+    stops.add(run, run.body)
     if (run.stopping) continue
     run.stopping = true
     if (run.held !== undefined) {
@@ -134,14 +226,12 @@ export const stop = (
   }
   for (const decision of m.decisions ?? []) {
     if (!inside(decision.frame)) continue
-    stop.members.add(decision)
+    stops.add(decision, decision.frame)
     m.commands.push({ _tag: "StopDecision", decision })
   }
   for (const child of m.children ?? []) {
     if (!inside(child)) continue
-    stop.members.add(child)
+    stops.add(child, child)
     m.commands.push({ _tag: "StopChild", frame: child })
   }
-  if (stop.members.size === 0) return allStopped(m, stop)
-  ;(m.stops ??= []).push(stop)
 }
