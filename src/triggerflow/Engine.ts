@@ -83,6 +83,8 @@ export class Engine {
   /** Called with what a sub-flow tells its parent. */
   onEvent: ((event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string>) => void) | undefined =
     undefined
+  /** The execution that it is a part of; itself where it is none. */
+  root: Engine = this
   /** Called after each record, for checks. */
   onStep: ((record: Record | undefined, machine: Machine) => void) | undefined = undefined
 
@@ -189,7 +191,8 @@ export class Engine {
   }
 
   private take(entry: Entry): void {
-    if (this.settings.idleTimeout !== undefined) this.last = this.now()
+    const { root } = this
+    if (root.settings.idleTimeout !== undefined) root.last = root.now()
     if (entry._tag !== "Later") {
       this.machine.step(entry)
       return this.perform(entry)
@@ -348,10 +351,12 @@ export class Engine {
     )
     engine.onEvent = (event, path) => this.tell(event, [id, ...path])
     engine.onStep = this.onStep
+    engine.root = this.root
     const child: Child = { frame, engine, stopping: false }
     ;(this.children ??= new Map()).set(frame, child)
     engine.onClosed((exit: Exit.Exit<void, unknown>) => {
-      if (child.stopping) return ended(Exit.interrupt())
+      this.machine.failures = [...this.machine.failures, ...engine.machine.failures]
+      if (child.stopping) return ended(stoppedExit(exit))
       if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
       ended(attempt(() => this.childOutput(node, engine, frame.value)))
     })
@@ -511,6 +516,18 @@ export class Engine {
 }
 
 type Record_ = { readonly [key: string]: unknown }
+
+/** How a sub-flow that was told to stop has ended: what went wrong meanwhile is told, that it was cancelled is not. */
+const stoppedExit = (exit: Exit.Exit<void, unknown>): Exit.Exit<never, unknown> => {
+  const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+  const left = reasons.filter(
+    (reason) =>
+      !Cause.isFailReason(reason) ||
+      !(reason.error instanceof FlowError.FlowError) ||
+      reason.error.reason._tag !== "Cancelled"
+  )
+  return left.length === 0 ? Exit.interrupt() : Exit.failCause(Cause.fromReasons(left))
+}
 
 /** Carries a failure out of a plain function. @category errors */
 export class Violation {

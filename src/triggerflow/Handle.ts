@@ -42,7 +42,8 @@ export const reader = (engine: Engine): Reading => ({
 /** The state as a handler sees it: what it has written itself over what is visible. */
 class OwnState {
   readonly handle: Handle
-  own: Cells | undefined = undefined
+  /** The fields that were written and read since, as the handler sees them. */
+  private own: Cells | undefined = undefined
 
   constructor(handle: Handle) {
     this.handle = handle
@@ -51,10 +52,10 @@ class OwnState {
   get all(): Effect.Effect<unknown> {
     return this.handle.sync(() => {
       const { cells } = this.handle.engine.machine
-      if (this.own === undefined) return cells.all()
+      if (this.keys.size === 0) return cells.all()
       const all: Record<string, unknown> = { ...cells.all() }
       for (const key of this.keys) {
-        const value = this.own.get(key)
+        const value = this.read(key)
         if (value === undefined) delete all[key]
         else all[key] = value
       }
@@ -62,10 +63,19 @@ class OwnState {
     })
   }
 
+  /** What was written; with those that `own` holds. */
   private readonly keys = new Set<string>()
+  private readonly held = new Set<string>()
 
   private read(key: string): unknown {
-    return this.own !== undefined && this.keys.has(key) ? this.own.get(key) : this.handle.engine.machine.cells.get(key)
+    const { cells } = this.handle.engine.machine
+    if (!this.keys.has(key)) return cells.get(key)
+    this.own ??= new Cells(cells.fields)
+    if (!this.held.has(key)) {
+      this.held.add(key)
+      overlay(this.own, cells, this.handle.written, key)
+    }
+    return this.own.get(key)
   }
 
   get(key: string): Effect.Effect<unknown> {
@@ -108,6 +118,7 @@ class OwnState {
     const { engine } = handle
     return Effect.callback<unknown>((resume) => {
       if (handle.closed) return resume(handle.dead)
+      handle.alive()
       const writes = handle.take() ?? []
       let outcome: Effect.Effect<unknown> = Effect.void
       engine.submit({
@@ -138,31 +149,32 @@ class OwnState {
 
   private write(write: Write): void {
     this.handle.write(write)
-    const cells = this.handle.engine.machine.cells
-    this.own ??= new Cells(cells.fields)
-    if (!this.keys.has(write.key)) {
-      this.keys.add(write.key)
-      const json = cells.json(write.key)
-      if (json !== undefined) this.own.apply({ _tag: "set", key: write.key, json, silent: true })
-    }
-    this.own.apply(write)
+    // A field that nobody reads here costs what is written, not the field.
+    this.keys.add(write.key)
+    if (this.held.has(write.key)) this.own?.apply(write)
   }
 
   /** What was written is visible to everybody now, or gone. */
   clear(): void {
-    if (this.own === undefined) return
+    if (this.keys.size === 0) return
     this.own = undefined
     this.keys.clear()
+    this.held.clear()
   }
 }
 
 const overlaid = (cells: Cells, writes: ReadonlyArray<Written>, key: string): unknown => {
   const own = new Cells(cells.fields)
+  overlay(own, cells, writes, key)
+  return own.get(key)
+}
+
+/** A field as it is visible, and what was written over it. */
+const overlay = (own: Cells, cells: Cells, writes: ReadonlyArray<Written>, key: string): void => {
   const json = cells.json(key)
   if (json !== undefined) own.apply({ _tag: "set", key, json, silent: true })
   for (const write of writes)
     if (write._tag !== "item" && write._tag !== "result" && write.key === key) own.apply(write)
-  return own.get(key)
 }
 
 /**
@@ -175,6 +187,7 @@ export class Handle {
   readonly run: Run
   closed = false
   attempt = 1
+  private asleep = false
   /** When it was used last, where the chunk has an idle time-out. */
   last = 0
   private writes: Array<Written> | undefined = undefined
@@ -217,6 +230,16 @@ export class Handle {
     return writes
   }
 
+  /** How many items were put since then. */
+  private get items(): number {
+    return this.written.reduce((sum, { _tag }) => (_tag === "item" ? sum + 1 : sum), 0)
+  }
+
+  /** What was written since the last visible point. */
+  get written(): ReadonlyArray<Written> {
+    return this.writes ?? []
+  }
+
   write(write: Written): void {
     ;(this.writes ??= []).push(write)
   }
@@ -248,7 +271,8 @@ export class Handle {
     })
   }
 
-  private alive(): void {
+  /** It shows that it is at work. */
+  alive(): void {
     if (this.run.step.node.settings.idleTimeout !== undefined) this.last = this.engine.now()
   }
 
@@ -291,7 +315,10 @@ export class Handle {
       if (this.closed) return resume(this.dead)
       this.alive()
       const { engine, run } = this
-      const op = engine.op((exit) => resume(this.replies(mode, signal, exit)))
+      const op = engine.op((exit) => {
+        this.alive()
+        resume(this.replies(mode, signal, exit))
+      })
       const key = this.key(signal.name, options)
       engine.submit({ _tag: "Emit", run, op, key, signal: signal.name, payload, mode, writes: this.take() })
       return engine.stopEmit(run, op)
@@ -347,13 +374,21 @@ export class Handle {
   // ---------------------------------------------------------------------------------------------- stream, result
 
   put(item: unknown, options?: PutOptions): Effect.Effect<void> {
+    const { engine } = this
     const put = this.guarded(() =>
       Result.map(this.encode("stream", this.engine.plan.stream, item), (json) => {
         if (options?.volatile === true) this.engine.tell({ _tag: "item", json, volatile: true })
         else this.write({ _tag: "item", json })
       })
     )
-    return this.engine.settings.stream._tag === "suspend" ? Effect.andThen(this.engine.stream.room, put) : put
+    if (engine.root.settings.stream._tag !== "suspend") return put
+    // What waits for room has to be seen, or no reader could make room.
+    return Effect.suspend(() =>
+      Effect.andThen(
+        engine.root.stream.full(this.items) ? Effect.andThen(this.commit, engine.root.stream.room) : Effect.void,
+        put
+      )
+    )
   }
 
   setResult(result: unknown): Effect.Effect<void> {
@@ -408,7 +443,10 @@ export class Handle {
     signal: Signal.Any,
     handler: (payload: never) => Effect.Effect<unknown, never, unknown>
   ): Effect.Effect<void, never, Scope.Scope> {
-    return bind(this.engine, signal, handler)
+    return Effect.andThen(
+      this.sync(() => undefined),
+      bind(this.engine, signal, handler)
+    )
   }
 
   // ---------------------------------------------------------------------------------------------- the run itself
@@ -418,8 +456,8 @@ export class Handle {
     const { run } = this
     // Input and handle have the types that the chain was built with; what the handler needs is in the context.
     const call = handler as unknown as (input: unknown, run: Handle) => Effect.Effect<unknown, unknown>
-    const once = Effect.suspend(() => call(run.input, this))
-    return Effect.scoped(isBare(settings) ? once : this.settled(once, settings))
+    const once = Effect.scoped(Effect.suspend(() => call(run.input, this)))
+    return isBare(settings) ? once : Effect.scoped(this.settled(once, settings))
   }
 
   private settled(once: Effect.Effect<unknown, unknown>, settings: ChunkSettings): Effect.Effect<unknown, unknown> {
@@ -441,7 +479,7 @@ export class Handle {
     if (handler !== undefined)
       effect = Effect.catch(effect, (error) => {
         this.take()
-        return handler(error, this.run.input, this)
+        return Effect.andThen(this.awake, Effect.scoped(handler(error, this.run.input, this)))
       })
     return Effect.mapError(effect, (error) =>
       error instanceof FlowError.ChunkTimeout
@@ -458,32 +496,33 @@ export class Handle {
     effect: Effect.Effect<unknown, unknown>,
     retry: NonNullable<ChunkSettings["retry"]>
   ): Effect.Effect<unknown, unknown> {
-    let asleep = false
-    const { engine, run } = this
     const attempt = Effect.suspend(() => {
-      if (!asleep) return effect
-      asleep = false
-      return Effect.andThen(
-        Effect.callback<void>((resume) => {
-          const op = engine.op(() => resume(Effect.void))
-          engine.submit({ _tag: "Awake", run, op })
-        }),
-        effect
-      )
+      if (!this.asleep) return effect
+      this.attempt++
+      return Effect.andThen(this.awake, effect)
     })
     const tried = Effect.tapError(attempt, () =>
       Effect.sync(() => {
         // What this try had written is gone; it sleeps without a permit.
         this.take()
         this.counts = undefined
-        this.attempt++
-        asleep = true
-        engine.submit({ _tag: "Asleep", run })
+        this.asleep = true
+        this.engine.submit({ _tag: "Asleep", run: this.run })
       })
     )
     // The Schedule takes the failures of the handler that it was written for.
     return Effect.retry(tried, retry as never)
   }
+
+  /** A run that sleeps goes on when it has its permit again. */
+  private readonly awake: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.asleep) return Effect.void
+    this.asleep = false
+    return Effect.callback<void>((resume) => {
+      const op = this.engine.op(() => resume(Effect.void))
+      this.engine.submit({ _tag: "Awake", run: this.run, op })
+    })
+  })
 
   private late(kind: "run" | "idle", limit: number): Effect.Effect<never, FlowError.ChunkTimeout> {
     return Effect.fail(new FlowError.ChunkTimeout({ chunk: this.chunk, kind, limit }))

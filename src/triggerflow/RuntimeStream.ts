@@ -11,7 +11,8 @@ import * as Stream from "effect/Stream"
 /**
  * What happens where readers are slower than handlers. `unbounded` (default) keeps everything. `sliding` keeps the last
  * `capacity` entries; a reader that is further behind goes on with the oldest that is left. `suspend` makes `put` wait
- * while the slowest reader, or the first one to come, is `capacity` entries behind.
+ * while the slowest reader, or the first one to come, is `capacity` entries behind; what the handler has written is made
+ * visible before it waits.
  *
  * @category models
  */
@@ -115,17 +116,18 @@ export class RuntimeStream {
     if (blocked !== undefined) for (const resume of blocked) resume()
   }
 
-  private get full(): boolean {
+  /** Whether readers are so far behind that there is no room for one entry more than `more` others. */
+  full(more = 0): boolean {
     if (this.policy._tag !== "suspend" || this.exit !== undefined) return false
     let slowest = this.readers === undefined || this.readers.size === 0 ? this.base : Infinity
     for (const { at } of this.readers ?? []) slowest = Math.min(slowest, at)
-    return this.head - slowest >= this.policy.capacity
+    return this.head + more - slowest >= this.policy.capacity
   }
 
   /** Waits until there is room for one more entry. */
   get room(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.full) return Effect.void
+      if (!this.full()) return Effect.void
       const room = Effect.callback<void>((resume) => {
         const done = () => resume(Effect.void)
         ;(this.blocked ??= []).push(done)
