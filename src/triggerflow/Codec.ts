@@ -42,6 +42,15 @@ export const freeze = <A>(value: A): A => {
   return Object.freeze(copy) as A
 }
 
+/** A value that a Schema throws at (a circular one, a getter that throws) does not fit it. */
+const contained = <A>(f: () => Result.Result<A, string>): Result.Result<A, string> => {
+  try {
+    return f()
+  } catch (error) {
+    return Result.fail(error instanceof RangeError ? "it is circular or nested too deep" : String(error))
+  }
+}
+
 const make = (schema: Schema.Codec<unknown, unknown>): Codec => {
   const json: Schema.Codec<unknown, unknown> = Schema.toCodecJson(schema)
   const encode = Schema.encodeUnknownResult(json, { errors: "all" })
@@ -56,12 +65,14 @@ const make = (schema: Schema.Codec<unknown, unknown>): Codec => {
       return Result.isFailure(why) ? why.failure.message : "the value does not fit"
     },
     encode: (value) =>
-      Result.mapBoth(encode(value), {
-        // What `toCodecJson` encodes to is JSON.
-        onSuccess: (json) => freeze(json as Schema.Json),
-        onFailure: ({ message }) => message
-      }),
-    decode: (value) => Result.mapError(decode(value), ({ message }) => message)
+      contained(() =>
+        Result.mapBoth(encode(value), {
+          // What `toCodecJson` encodes to is JSON.
+          onSuccess: (json) => freeze(json as Schema.Json),
+          onFailure: ({ message }) => message
+        })
+      ),
+    decode: (value) => contained(() => Result.mapError(decode(value), ({ message }) => message))
   }
 }
 

@@ -16,7 +16,7 @@ import type { Closed } from "./Closed.ts"
 import * as Check from "./Check.ts"
 import type { Finding } from "./Check.ts"
 import type * as Codec from "./Codec.ts"
-import { type Child, Engine, type Settings } from "./Engine.ts"
+import { attempt, type Child, Engine, type Settings } from "./Engine.ts"
 import type { Flow } from "./Flow.ts"
 import * as FlowError from "./FlowError.ts"
 import { bind, interventionsOf } from "./Handle.ts"
@@ -130,8 +130,9 @@ export interface Execution<C extends Spec, out E> {
     signal: S,
     handler: (payload: Signal.Payload<S>) => Effect.Effect<unknown, never, R>
   ): Effect.Effect<void, never, R | Scope.Scope>
-  readonly state: State<C["state"]>
-  /** Puts an item into the runtime stream. */
+  /** The state. From outside, writes are refused once it is closed. */
+  readonly state: State<C["state"], FlowError.FlowError>
+  /** Puts an item into the runtime stream. Waits where its policy says so; refused once it is closed. */
   put(item: C["item"]): Effect.Effect<void, FlowError.FlowError>
   /** Items from the start on, those of sub-flows with the same Schema included, until the execution closes. */
   readonly stream: Stream.Stream<C["item"], E | FlowError.FlowError>
@@ -271,7 +272,7 @@ class Impl {
   }
 
   get status() {
-    return Effect.sync(() => this.engine.machine.status)
+    return Effect.sync(() => standing(this.engine))
   }
 
   get lifecycle() {
@@ -302,10 +303,19 @@ class Impl {
     const send = this.encode(`signal ${signal.name}`, codecs?.payload, payload, () =>
       this.engine.request((ticket) => ({ _tag: "Signal", signal: signal.name, payload, ticket, mode }))
     )
-    const replies = (value: unknown) => (codecs?.reply === undefined ? undefined : value)
-    if (mode !== "exit") return Effect.map(send, replies)
+    const reply = codecs?.reply
+    const replies = (value: unknown): Effect.Effect<unknown, unknown> => {
+      if (reply === undefined || mode === "none") return Effect.void
+      const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : []
+      for (const one of list) {
+        const json = reply.encode(one)
+        if (Result.isFailure(json)) return this.violation(`the reply to ${signal.name}`, json.failure)
+      }
+      return Effect.succeed(list)
+    }
+    if (mode !== "exit") return Effect.flatMap(send, replies)
     // With mode exit the value is the Exit of everything that the signal has started.
-    return Effect.map(send, (exit) => Exit.map(exit as Exit.Exit<unknown, unknown>, replies))
+    return Effect.flatMap(send, (exit) => Effect.exit(Effect.flatMap(exit as Exit.Exit<unknown, unknown>, replies)))
   }
 
   emit(signal: Signal.Any, payload: unknown) {
@@ -326,20 +336,31 @@ class Impl {
 
   // ---------------------------------------------------------------------------------------------- state and stream
 
-  private write(writes: ReadonlyArray<Written>): Effect.Effect<void> {
-    return Effect.callback<void>((resume) =>
+  private refused(what: string): Effect.Effect<never, FlowError.FlowError> {
+    return Effect.failCause(this.engine.error(new FlowError.NotOpen({ lifecycle: "closed", what })))
+  }
+
+  private write(what: string, writes: ReadonlyArray<Written>): Effect.Effect<void, FlowError.FlowError> {
+    return Effect.callback<void, FlowError.FlowError>((resume) => {
+      if (this.engine.exit !== undefined) return resume(this.refused(what))
       this.engine.submit({ _tag: "Later", make: () => ({ _tag: "Write", writes }), then: () => resume(Effect.void) })
-    )
+    })
   }
 
   private change(key: string, make: (before: unknown) => unknown, silent: boolean): Effect.Effect<unknown, unknown> {
     const { engine } = this
     return Effect.callback<unknown, unknown>((resume) => {
+      if (engine.exit !== undefined) return resume(this.refused(`The write to state.${key}`))
       let failed: Effect.Effect<never, unknown> | undefined
       engine.submit({
         _tag: "Later",
         make: () => {
-          const json = engine.plan.fields.get(key)?.codec.encode(make(engine.machine.cells.get(key)))
+          const next = attempt(() => make(engine.machine.cells.get(key)))
+          if (Exit.isFailure(next)) {
+            failed = Effect.failCause(next.cause)
+            return undefined
+          }
+          const json = engine.plan.fields.get(key)?.codec.encode(next.value)
           if (json !== undefined && Result.isSuccess(json))
             return { _tag: "Write", writes: [{ _tag: "set", key, json: json.success, silent }] }
           failed = this.violation(`state.${key}`, json === undefined ? "the contract has no such field" : json.failure)
@@ -363,12 +384,14 @@ class Impl {
           this.change(key, (list) => (Array.isArray(list) ? [...list, item] : [item]), options?.silent === true)
         ),
       delete: (key: string, options?: WriteOptions) =>
-        this.write([{ _tag: "delete", key, silent: options?.silent === true }])
+        this.write(`The write to state.${key}`, [{ _tag: "delete", key, silent: options?.silent === true }])
     }
   }
 
   put(item: unknown) {
-    return this.encode("stream", this.engine.plan.stream, item, (json) => this.write([{ _tag: "item", json }]))
+    return this.encode("stream", this.engine.plan.stream, item, (json) =>
+      Effect.andThen(this.engine.stream.room, this.write("The item", [{ _tag: "item", json }]))
+    )
   }
 
   entries(from = 0): Stream.Stream<StreamEntry<unknown>, unknown> {
@@ -405,28 +428,30 @@ class Impl {
   }
 
   answer(interrupt: Interrupt.Any, value: unknown, options: { readonly id: string; readonly requestId?: string }) {
-    const codec = this.engine.plan.codecs.interrupts.get(interrupt.name)?.resume
-    return this.encode(`the answer to ${interrupt.name}`, codec, value, (json) =>
-      this.engine.request((ticket) => ({
-        _tag: "Answer",
-        interrupt: interrupt.name,
-        id: options.id,
-        value,
-        request: options.requestId,
-        digest: JSON.stringify(json),
-        ticket
-      }))
-    )
+    return Effect.suspend(() => {
+      const { engine, id } = locate(this.engine, options.id)
+      const codec = engine.plan.codecs.interrupts.get(interrupt.name)?.resume
+      return this.encode(`the answer to ${interrupt.name}`, codec, value, (json) =>
+        engine.request((ticket) => ({
+          _tag: "Answer",
+          interrupt: interrupt.name,
+          id,
+          value,
+          request: options.requestId,
+          digest: JSON.stringify(json),
+          ticket
+        }))
+      )
+    })
   }
 
   answerJson(id: string, json: unknown, options?: { readonly requestId?: string }): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
       const place = locate(this.engine, id)
-      const waiting = place?.engine.machine.interrupts?.get(place.id)
-      const answered = place?.engine.machine.answered?.has(place.id) === true
-      const name = waiting?.interrupt ?? (answered ? place?.id.split("#")[0] : undefined)
-      const codec = name === undefined ? undefined : place?.engine.plan.codecs.interrupts.get(name)?.resume
-      if (place === undefined || name === undefined || codec === undefined)
+      const { machine, plan } = place.engine
+      const name = machine.interrupts?.get(place.id)?.interrupt ?? machine.answered?.get(place.id)?.interrupt
+      const codec = name === undefined ? undefined : plan.codecs.interrupts.get(name)?.resume
+      if (name === undefined || codec === undefined)
         return Effect.failCause(this.engine.error(new FlowError.AnswerRejected({ id, why: "unknown" })))
       const value = codec.decode(json)
       if (Result.isFailure(value)) return this.violation(`the answer to ${name}`, value.failure)
@@ -512,7 +537,21 @@ class Impl {
     const { engine } = this
     return Effect.suspend(() => {
       if (engine.exit !== undefined) return this.told
-      const request = engine.request((ticket) => ({ _tag: "Close", pending: options?.pending ?? "fail", ticket }))
+      const pending = options?.pending ?? "fail"
+      const below = [...(engine.children?.values() ?? [])].filter((child) => pendingOf(child.engine, "").length > 0)
+      if (pending === "fail" && below.length > 0)
+        return Effect.failCause(
+          engine.error(new FlowError.PendingInterrupts({ ids: pendingOf(engine, "").map(({ id }) => id) }))
+        )
+      const cancelled = Effect.forEach(
+        below,
+        ({ frame }) => engine.request((ticket) => ({ _tag: "StopChild", frame, ticket })),
+        { discard: true }
+      )
+      const request = Effect.andThen(
+        cancelled,
+        engine.request((ticket) => ({ _tag: "Close", pending, ticket }))
+      )
       const deadline = millis(options?.deadline)
       const closed = Effect.ignoreCause(engine.awaitClosed)
       const drained =
@@ -575,11 +614,21 @@ function* childrenOf(engine: Engine): Generator<Found> {
 const subFlowOf = ({ engine, stopping }: Child): SubFlow => ({
   id: engine.settings.executionId,
   name: engine.plan.data.contract.name,
-  status: stopping ? "cancelling" : engine.machine.status === "waiting" ? "waiting" : "running"
+  status: stopping ? "cancelling" : standing(engine) === "waiting" ? "waiting" : "running"
 })
 
+/** An execution waits where nothing of it is at work and something of it, or of its sub-flows, waits for an answer. */
+const standing = (engine: Engine): Machine["status"] => {
+  const { machine, children } = engine
+  const { status } = machine
+  if ((status !== "running" && status !== "waiting") || children === undefined || children.size === 0) return status
+  if (machine.atWork) return "running"
+  for (const child of children.values()) if (standing(child.engine) !== "waiting") return "running"
+  return "waiting"
+}
+
 /** The engine that a question belongs to, and its id there. @category getters */
-export const locate = (engine: Engine, id: string): { readonly engine: Engine; readonly id: string } | undefined => {
+export const locate = (engine: Engine, id: string): { readonly engine: Engine; readonly id: string } => {
   for (const { child } of childrenOf(engine)) {
     const prefix = `${child.engine.settings.executionId}:`
     if (id.startsWith(prefix)) return { engine: child.engine, id: id.slice(prefix.length) }

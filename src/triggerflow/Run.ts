@@ -30,28 +30,28 @@ export interface WriteOptions {
 
 /**
  * The state of an execution: typed fields, isolated (what was written or read can be changed without changing it), told
- * to the chains that listen to a field. A value that its Schema does not admit fails the execution with
- * `ContractViolation`.
+ * to the chains that listen to a field. A value that its Schema does not admit is a `ContractViolation`: in a handler it
+ * fails the execution, from outside it is the failure `E` of the call.
  *
  * @category models
  */
-export interface State<S> {
+export interface State<S, E = never> {
   /** One field. */
   get<K extends Key<S>>(key: K): Effect.Effect<S[K]>
   /** All fields. */
   readonly all: Effect.Effect<S>
   /** Replaces a field. Setting the same value again tells its listeners again. */
-  set<K extends Key<S>>(key: K, value: Exclude<S[K], undefined>, options?: WriteOptions): Effect.Effect<void>
+  set<K extends Key<S>>(key: K, value: Exclude<S[K], undefined>, options?: WriteOptions): Effect.Effect<void, E>
   /** Puts an item at the end of a list. Costs the item, not the list. */
-  append<K extends ListKey<S>>(key: K, item: Element<S[K]>, options?: WriteOptions): Effect.Effect<void>
+  append<K extends ListKey<S>>(key: K, item: Element<S[K]>, options?: WriteOptions): Effect.Effect<void, E>
   /** Changes a field on the ground of what it is now, in one go: no other change comes between. It is a visible point. */
   update<K extends Key<S>>(
     key: K,
     f: (value: S[K]) => Exclude<S[K], undefined>,
     options?: WriteOptions
-  ): Effect.Effect<S[K]>
+  ): Effect.Effect<S[K], E>
   /** Takes away a field that may be absent. Its listeners are given `undefined`, if it was there. */
-  delete<K extends OptionalKey<S>>(key: K, options?: WriteOptions): Effect.Effect<void>
+  delete<K extends OptionalKey<S>>(key: K, options?: WriteOptions): Effect.Effect<void, E>
 }
 
 /**
