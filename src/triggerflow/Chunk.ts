@@ -23,7 +23,7 @@ const TypeId = "~effigent/triggerflow/Chunk"
  */
 export interface Options<E, R> {
   /** When a failed try is followed by another one. It sleeps without holding a permit. Default: never. */
-  readonly retry?: Schedule.Schedule<unknown, E | ChunkTimeout, unknown, R> | undefined
+  readonly retry?: Schedule.Schedule<unknown, NoInfer<E> | ChunkTimeout, unknown, R> | undefined
   /** How long one try may take. Default: no limit. */
   readonly timeout?: Duration.Input | undefined
   /** How long one try may take without using its run handle. Default: no limit. */
@@ -45,7 +45,7 @@ export interface CatchOptions<C extends Spec, In, E, Out2, E2, R2> {
   /**
    * Gives an output in place of the failure. What the failed try had written is gone.
    */
-  readonly catch: (error: E | ChunkTimeout, input: In, run: Run<C>) => Effect.Effect<Out2, E2, R2>
+  readonly catch: (error: NoInfer<E> | ChunkTimeout, input: In, run: Run<C>) => Effect.Effect<Out2, E2, R2>
 }
 
 /**
