@@ -4,6 +4,7 @@
  */
 import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
+import { freezeInPlace } from "./Codec.ts"
 import type { Field } from "./Plan.ts"
 
 const unread = Symbol("unread")
@@ -75,7 +76,8 @@ export class Cells {
     const cell = this.cells.get(key)
     const field = this.fields.get(key)
     if (json === undefined || cell === undefined || field === undefined) return undefined
-    if (cell.value === unread) cell.value = field.codec.plain ? json : Result.getOrThrow(field.codec.decode(json))
+    if (cell.value === unread)
+      cell.value = field.codec.plain ? json : freezeInPlace(Result.getOrThrow(field.codec.decode(json)))
     return cell.value
   }
 

@@ -42,6 +42,20 @@ export const freeze = <A>(value: A): A => {
   return Object.freeze(copy) as A
 }
 
+/**
+ * Freezes plain data where it is, all the way down; other objects are left as they are.
+ *
+ * @category conversions
+ */
+export const freezeInPlace = <A>(value: A): A => {
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value
+  const proto: unknown = Object.getPrototypeOf(value)
+  if (!Array.isArray(value) && proto !== Object.prototype && proto !== null) return value
+  Object.freeze(value)
+  for (const item of Object.values(value)) freezeInPlace(item)
+  return value
+}
+
 /** A value that a Schema throws at (a circular one, a getter that throws) does not fit it. */
 const contained = <A>(f: () => Result.Result<A, string>): Result.Result<A, string> => {
   try {
