@@ -92,6 +92,7 @@ export class Engine {
   private queue: Array<Entry> = []
   private head = 0
   private draining = false
+  private crashed = false
   private dispatcher: Scheduler.SchedulerDispatcher | undefined = undefined
   /** Absent until a handler does not end at once. */
   private fibers: Map<Run, Fiber.Fiber<unknown, unknown>> | undefined = undefined
@@ -163,6 +164,27 @@ export class Engine {
   }
 
   private drain(): void {
+    try {
+      this.work()
+    } catch (defect) {
+      this.crash(defect)
+    }
+  }
+
+  /** Something of the user's threw in the middle of a step (a Schema that cannot read what it wrote): everything ends. */
+  private crash(defect: unknown): void {
+    const again = this.crashed
+    this.crashed = true
+    this.draining = false
+    if (!again) return this.submit({ _tag: "Fail", cause: Cause.die(defect) })
+    for (const fiber of this.fibers?.values() ?? []) fiber.interruptUnsafe()
+    this.machine.failure = Cause.die(defect)
+    this.machine.ended = "failed"
+    this.machine.lifecycle = "closed"
+    if (this.exit === undefined) this.finish()
+  }
+
+  private work(): void {
     this.draining = true
     let left = turn
     while (true) {
@@ -219,8 +241,7 @@ export class Engine {
       case "Run":
         return this.begin(command.run)
       case "Stop":
-        this.fibers?.get(command.run)?.interruptUnsafe()
-        return
+        return this.interrupt(command.run)
       case "Wake":
         return this.wake(command.op, command.exit)
       case "Decide":
@@ -282,6 +303,13 @@ export class Engine {
     const writes = handle.take()
     if (!Interrupt.isPause(output)) return this.submit({ _tag: "Done", run, output, writes })
     this.submit({ _tag: "Paused", run, request: output.request, writes, at: this.now() })
+  }
+
+  private interrupt(run: Run): void {
+    const fiber = this.fibers?.get(run)
+    if (fiber !== undefined) fiber.interruptUnsafe()
+    // It was to begin in the step that broke.
+    else if (this.crashed) this.submit({ _tag: "Failed", run, cause: Cause.interrupt() })
   }
 
   /** A number under which a handler waits. */

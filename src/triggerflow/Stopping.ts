@@ -234,4 +234,13 @@ const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
     stops.add(child, child)
     m.commands.push({ _tag: "StopChild", frame: child })
   }
+  // A handler that cannot be interrupted now may wait for an emit: it is told once everything of it has stopped.
+  for (const [op, emit] of m.awaited ?? []) {
+    const { run } = emit
+    if (run === undefined || !inside(run.body)) continue
+    const tellRun = (): void => void m.commands.push({ _tag: "Wake", run, op, exit: Exit.interrupt() })
+    const place = stops.places.get(emit)
+    if (place === undefined) tellRun()
+    else (place.always ??= []).push(tellRun)
+  }
 }
