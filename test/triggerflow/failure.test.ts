@@ -189,7 +189,7 @@ describe("Failure", () => {
       const meter = new Meter()
       const flow = F.build(
         F.start.pipe(
-          Chain.to("slow", (n, run) => run.emit(E, n), {
+          Chain.to("slow", (n, run) => Effect.as(run.emit(E, n), null), {
             timeout: 100,
             retry: Schedule.recurs(1),
             catch: (error, _, run) => Effect.succeed([error._tag, run.attempt, meter.total, meter.now])
