@@ -7,7 +7,7 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
-import type { AnyChunk, CatchOptions, Chunk, FailureOf, HandlerOf, Options, OutOf, ServicesOf } from "./Chunk.ts"
+import type { AnyChunk, CatchOptions, Chunk, Options } from "./Chunk.ts"
 import * as Chunks from "./Chunk.ts"
 import type { Closed } from "./Closed.ts"
 import type { Flow } from "./Flow.ts"
@@ -100,20 +100,18 @@ export const to: {
   <C extends Spec, In, Out, E2, R2>(
     chunk: Chunk<C, In, Out, E2, R2>
   ): <E, R>(self: Chain<C, In, E, R>) => Chain<C, Out, E | E2, R | R2>
-  <C extends Spec, In, H extends HandlerOf<C, In>, Out3, E3, R3>(
+  <C extends Spec, In, Out, E2, R2, Out3, E3, R3>(
     name: string,
-    handler: H,
-    options: Options<FailureOf<H>, R3> & CatchOptions<C, In, FailureOf<H>, Out3, E3, R3>
+    handler: (input: In, run: Run<C>) => Effect.Effect<Out, E2, R2>,
+    options: Options<E2, R3> & CatchOptions<C, In, E2, Out3, E3, R3>
   ): <E, R>(
     self: Chain<C, In, E, R>
-  ) => Chain<C, OutOf<H> | Resolved<Out3>, E | E3, R | ServicesOf<H> | Exclude<R3, Scope.Scope>>
-  <C extends Spec, In, H extends HandlerOf<C, In>, R3 = never>(
+  ) => Chain<C, Resolved<Out> | Resolved<Out3>, E | E3, R | Exclude<R2 | R3, Scope.Scope>>
+  <C extends Spec, In, Out, E2, R2, R3 = never>(
     name: string,
-    handler: H,
-    options?: Options<FailureOf<H>, R3>
-  ): <E, R>(
-    self: Chain<C, In, E, R>
-  ) => Chain<C, OutOf<H>, E | FailureOf<H>, R | ServicesOf<H> | Exclude<R3, Scope.Scope>>
+    handler: (input: In, run: Run<C>) => Effect.Effect<Out, E2, R2>,
+    options?: Options<E2, R3>
+  ): <E, R>(self: Chain<C, In, E, R>) => Chain<C, Resolved<Out>, E | E2, R | Exclude<R2 | R3, Scope.Scope>>
 } = ((...args: readonly [AnyChunk] | Parameters<typeof Chunks.toNode>) => {
   const node = args.length === 1 ? args[0].node : Chunks.toNode(...args)
   return (self: Builder) => push(self, node)

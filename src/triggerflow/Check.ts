@@ -159,7 +159,7 @@ const plural = (one: string): string => (one.endsWith("ch") ? `${one}es` : `${on
 // -------------------------------------------------------------------------------------------------------------- steps
 
 const checkLimit = (at: string, name: string, value: number | undefined, least: number, report: Report): void => {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= least)) return
+  if (value === undefined || value === Infinity || (Number.isSafeInteger(value) && value >= least)) return
   const kind = least === 0 ? "a whole number" : "a whole number from 1"
   report(at, `${name} is ${value}`, `Give ${kind}, or leave it out`)
 }

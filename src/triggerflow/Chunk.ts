@@ -6,10 +6,8 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import type { ChunkTimeout } from "./FlowError.ts"
-import type { Resolved } from "./Interrupt.ts"
 import type { ChunkNode, Handler } from "./Node.ts"
 import type { Run } from "./Run.ts"
 import type { Spec } from "./Spec.ts"
@@ -64,23 +62,6 @@ export interface Chunk<in out C extends Spec, in In, out Out, out E, out R> {
   readonly name: string
   readonly node: ChunkNode
 }
-
-/**
- * A handler: it is given the output of the step before and the run handle. Inferred as a whole, so that one that gives
- * this Effect here and another one there has the union of both.
- *
- * @category models
- */
-export type HandlerOf<C extends Spec, In> = (input: In, run: Run<C>) => Effect.Effect<unknown, unknown, unknown>
-
-/** What a handler gives to the next step. @category type-level */
-export type OutOf<H> = H extends (...args: never) => infer X ? Resolved<Effect.Success<X>> : never
-
-/** How a handler fails. @category type-level */
-export type FailureOf<H> = H extends (...args: never) => infer X ? Effect.Error<X> : never
-
-/** What a handler needs besides its own Scope. @category type-level */
-export type ServicesOf<H> = H extends (...args: never) => infer X ? Exclude<Effect.Services<X>, Scope.Scope> : never
 
 /** Any chunk. @category models */
 export interface AnyChunk {

@@ -2,11 +2,12 @@
  * Flows: a contract (the Schemas of everything that crosses a boundary) and the chains that do the work. Both are
  * immutable values; the contract comes first, so that everything after it is inferred.
  */
+import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import * as Chain from "./Chain.ts"
-import type { CatchOptions, Chunk, FailureOf, HandlerOf, Options, OutOf, ServicesOf } from "./Chunk.ts"
+import type { CatchOptions, Chunk, Options } from "./Chunk.ts"
 import * as Chunks from "./Chunk.ts"
 import type * as Interrupt from "./Interrupt.ts"
 import type { ContractData, FlowData } from "./Node.ts"
@@ -62,16 +63,16 @@ export interface Contract<in out C extends Spec> {
   /** A trigger for a shared field: it is given the new value, `undefined` where it was deleted. */
   shared<K extends Key<C["shared"]>>(key: K): Trigger.Trigger<C["shared"][K]>
   /** A handler by itself: to be used with `Chain.to(chunk)` and listened to with `on(chunk)`. */
-  chunk<In, H extends HandlerOf<C, In>, R3 = never>(
+  chunk<In, Out, E2, R2, R3 = never>(
     name: string,
-    handler: H & ((input: In, run: Run<C>) => unknown),
-    options?: Options<FailureOf<H>, R3>
-  ): Chunk<C, In, OutOf<H>, FailureOf<H>, ServicesOf<H> | Exclude<R3, Scope.Scope>>
-  chunk<In, H extends HandlerOf<C, In>, Out3, E3, R3>(
+    handler: (input: In, run: Run<C>) => Effect.Effect<Out, E2, R2>,
+    options?: Options<E2, R3>
+  ): Chunk<C, In, Resolved<Out>, E2, Exclude<R2 | R3, Scope.Scope>>
+  chunk<In, Out, E2, R2, Out3, E3, R3>(
     name: string,
-    handler: H & ((input: In, run: Run<C>) => unknown),
-    options: Options<FailureOf<H>, R3> & CatchOptions<C, In, FailureOf<H>, Out3, E3, R3>
-  ): Chunk<C, In, OutOf<H> | Resolved<Out3>, E3, ServicesOf<H> | Exclude<R3, Scope.Scope>>
+    handler: (input: In, run: Run<C>) => Effect.Effect<Out, E2, R2>,
+    options: Options<E2, R3> & CatchOptions<C, In, E2, Out3, E3, R3>
+  ): Chunk<C, In, Resolved<Out> | Resolved<Out3>, E3, Exclude<R2 | R3, Scope.Scope>>
   /** Makes the flow of its chains. What is wrong with it is found when it is first used: `TriggerFlow.check`. */
   build<Ch extends ReadonlyArray<Chain.Chain<C, unknown, unknown, unknown>>>(
     ...chains: Ch

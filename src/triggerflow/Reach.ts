@@ -20,19 +20,15 @@ export const singles = (trigger: TriggerData): ReadonlyArray<TriggerData> =>
 interface Effects {
   readonly chunks: ReadonlySet<string>
   readonly brings: ReadonlyMap<CollectorData, ReadonlySet<string>>
-  /** Whether it may write to the state. */
-  readonly writes: boolean
 }
 
 // `sure`: only what happens each time that the chain runs to its end.
 const effectsOf = (body: Body, sure: boolean): Effects => {
   const chunks = new Set<string>()
   const brings = new Map<CollectorData, Set<string>>()
-  let writes = false
   const walk = (steps: Body): void => {
     for (const node of steps) {
       if (node.kind === "chunk") chunks.add(node.name)
-      if (node.kind === "chunk" || (node.kind === "subFlow" && node.writeBack !== undefined)) writes = true
       if (node.kind === "collect")
         brings.set(node.collector, new Set([...(brings.get(node.collector) ?? []), node.branch]))
       if (sure && node.kind !== "batch" && node.kind !== "side") continue
@@ -40,7 +36,7 @@ const effectsOf = (body: Body, sure: boolean): Effects => {
     }
   }
   walk(body)
-  return { chunks, brings, writes }
+  return { chunks, brings }
 }
 
 /**
@@ -60,15 +56,14 @@ export const checkReach = (
   const reached = new Set<ChainData>()
   const chunks = new Set<string>()
   const brought = new Map([...collectors].map((collector) => [collector, new Set<string>()]))
-  let writes = false
   const fires = (trigger: TriggerData): boolean => {
     switch (trigger._tag) {
       case "start":
       case "signal":
       case "flowData":
-        return true
+      // The state can be written from outside.
       case "state":
-        return writes
+        return true
       case "chunk":
         return chunks.has(trigger.chunk)
       case "collect":
@@ -88,16 +83,7 @@ export const checkReach = (
       const effects = effectsOf(chain.body, false)
       for (const name of effects.chunks) chunks.add(name)
       for (const [collector, names] of effects.brings) for (const name of names) brought.get(collector)?.add(name)
-      writes ||= effects.writes
     }
-  }
-  if (reached.size === 0) {
-    report(
-      "chains",
-      "Nothing starts the flow: it has no chain on the start and none on a signal",
-      "Add a chain on the start or on a signal"
-    )
-    return reached
   }
   flow.chains.forEach((chain, index) => {
     if (reached.has(chain) || faulty.has(chain)) return

@@ -19,13 +19,12 @@ const three = Three.build(
   Three.start.pipe(
     Chain.to("one", (how, run) => Effect.as(run.emit(Go, 1), how)),
     Chain.to("two", (how, run) =>
-      how === "fail"
-        ? Effect.fail("broken")
-        : how === "forever"
-          ? Effect.never
-          : how === "ask"
-            ? run.pause(Approval, 1, { id: "it" })
-            : Effect.succeed(true)
+      Effect.gen(function* () {
+        if (how === "fail") return yield* Effect.fail("broken")
+        if (how === "forever") return yield* Effect.never
+        if (how === "ask") return yield* run.pause(Approval, 1, { id: "it" })
+        return true
+      })
     ),
     Chain.to("three", (_, run) => Effect.as(run.put(3), 3)),
     Chain.result

@@ -50,12 +50,6 @@ describe("batch", () => {
     })
   )
 
-  it.effect("an empty batch gives an empty record", () =>
-    Effect.gen(function* () {
-      assert.deepStrictEqual(yield* TriggerFlow.runResult(J.build(J.start.pipe(Chain.batch({}), Chain.result)), 1), {})
-    })
-  )
-
   it.effect("a branch of its own nested operators ends when all of them have", () =>
     Effect.gen(function* () {
       const flow = Numbers.build(

@@ -93,7 +93,7 @@ describe("Runtime stream", () => {
         all.map(({ cursor, path, event }) => [cursor, path, event]),
         [
           [0, [], { _tag: "item", item: "before", volatile: false }],
-          [1, [], { _tag: "interrupt", id: "Approval#1", interrupt: "Approval", payload: "ok?" }],
+          [1, [], { _tag: "interrupt", id: "Approval#1", interrupt: "Approval", payload: "ok?", json: "ok?" }],
           [2, [], { _tag: "item", item: "outside", volatile: false }],
           [3, [], { _tag: "answered", id: "Approval#1", interrupt: "Approval" }],
           [4, [], { _tag: "item", item: "live", volatile: true }],

@@ -75,7 +75,7 @@ const scoped = number.pipe(Chain.to("scoped", () => Effect.acquireRelease(Db, ()
 same<ServicesOf<typeof scoped>, Db>(true)
 const opened = TriggerFlow.open(flow, [1])
 same<EffectType.Services<typeof opened>, Db | Scope.Scope>(true)
-same<EffectType.Error<typeof opened>, never>(true)
+same<EffectType.Error<typeof opened>, FlowErrors.FlowError>(true)
 // @ts-expect-error the input is a list of numbers
 TriggerFlow.run(flow, "x")
 
