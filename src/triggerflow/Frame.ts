@@ -102,6 +102,8 @@ export class Run {
   resumes = 0
   /** Outcomes of its operations, where they are recorded: an Exit, or the frame that is still at work. */
   ops: Map<string, Exit.Exit<unknown, unknown> | Frame> | undefined = undefined
+  /** How much of what it has written became visible since its handle asked. */
+  applied = 0
   /** Its neighbours among the runs of the execution. */
   before: Run | undefined = undefined
   after: Run | undefined = undefined

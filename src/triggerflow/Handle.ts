@@ -39,11 +39,9 @@ export const reader = (engine: Engine): Reading => ({
   }
 })
 
-/** The state as a handler sees it: what it has written itself over what is visible. */
+/** The state as a handler sees it: what is visible, and over it what it has written itself that is not yet. */
 class OwnState {
   readonly handle: Handle
-  /** The fields that were written and read since, as the handler sees them. */
-  private own: Cells | undefined = undefined
 
   constructor(handle: Handle) {
     this.handle = handle
@@ -52,30 +50,22 @@ class OwnState {
   get all(): Effect.Effect<unknown> {
     return this.handle.sync(() => {
       const { cells } = this.handle.engine.machine
-      if (this.keys.size === 0) return cells.all()
+      const own = this.handle.own
+      if (own.length === 0) return cells.all()
       const all: Record<string, unknown> = { ...cells.all() }
-      for (const key of this.keys) {
-        const value = this.read(key)
-        if (value === undefined) delete all[key]
-        else all[key] = value
+      for (const write of own) {
+        if (write._tag === "item" || write._tag === "result") continue
+        const value = this.read(write.key)
+        if (value === undefined) delete all[write.key]
+        else all[write.key] = value
       }
       return Object.freeze(all)
     })
   }
 
-  /** What was written; with those that `own` holds. */
-  private readonly keys = new Set<string>()
-  private readonly held = new Set<string>()
-
   private read(key: string): unknown {
     const { cells } = this.handle.engine.machine
-    if (!this.keys.has(key)) return cells.get(key)
-    this.own ??= new Cells(cells.fields)
-    if (!this.held.has(key)) {
-      this.held.add(key)
-      overlay(this.own, cells, this.handle.written, key)
-    }
-    return this.own.get(key)
+    return overlaid(cells, this.handle.own, key)
   }
 
   get(key: string): Effect.Effect<unknown> {
@@ -107,10 +97,8 @@ class OwnState {
   }
 
   delete(key: string, options?: WriteOptions): Effect.Effect<void> {
-    return this.handle.guarded(() => {
-      if (this.read(key) !== undefined) this.write({ _tag: "delete", key, silent: options?.silent === true })
-      return Result.void
-    })
+    // Whether there is something to delete is found when it becomes visible.
+    return this.handle.sync(() => this.write({ _tag: "delete", key, silent: options?.silent === true }))
   }
 
   update(key: string, f: (value: unknown) => unknown, options?: WriteOptions): Effect.Effect<unknown> {
@@ -126,7 +114,7 @@ class OwnState {
         // What is visible when its turn comes, with what the handler has written: nothing comes between.
         make: () => {
           const cells = engine.machine.cells
-          const before = writes.length === 0 ? cells.get(key) : overlaid(cells, writes, key)
+          const before = overlaid(cells, writes, key)
           let next: unknown
           try {
             next = f(before)
@@ -140,6 +128,7 @@ class OwnState {
             return writes.length === 0 ? undefined : { _tag: "Commit", run: handle.run, writes }
           }
           const set: Written = { _tag: "set", key, json: json.success, silent: options?.silent === true }
+          handle.sendToo(set)
           return { _tag: "Commit", run: handle.run, writes: [...writes, set] }
         },
         then: () => resume(Effect.flatMap(outcome, () => Effect.sync(() => engine.machine.cells.get(key))))
@@ -149,32 +138,19 @@ class OwnState {
 
   private write(write: Write): void {
     this.handle.write(write)
-    // A field that nobody reads here costs what is written, not the field.
-    this.keys.add(write.key)
-    if (this.held.has(write.key)) this.own?.apply(write)
   }
-
-  /** What was written is visible to everybody now, or gone. */
-  clear(): void {
-    if (this.keys.size === 0) return
-    this.own = undefined
-    this.keys.clear()
-    this.held.clear()
-  }
-}
-
-const overlaid = (cells: Cells, writes: ReadonlyArray<Written>, key: string): unknown => {
-  const own = new Cells(cells.fields)
-  overlay(own, cells, writes, key)
-  return own.get(key)
 }
 
 /** A field as it is visible, and what was written over it. */
-const overlay = (own: Cells, cells: Cells, writes: ReadonlyArray<Written>, key: string): void => {
+const overlaid = (cells: Cells, writes: ReadonlyArray<Written>, key: string): unknown => {
+  const about = (write: Written): write is Write =>
+    write._tag !== "item" && write._tag !== "result" && write.key === key
+  if (!writes.some(about)) return cells.get(key)
+  const own = new Cells(cells.fields)
   const json = cells.json(key)
   if (json !== undefined) own.apply({ _tag: "set", key, json, silent: true })
-  for (const write of writes)
-    if (write._tag !== "item" && write._tag !== "result" && write.key === key) own.apply(write)
+  for (const write of writes) if (about(write)) own.apply(write)
+  return own.get(key)
 }
 
 /**
@@ -190,8 +166,10 @@ export class Handle {
   private asleep = false
   /** When it was used last, where the chunk has an idle time-out. */
   last = 0
-  private writes: Array<Written> | undefined = undefined
-  private own: OwnState | undefined = undefined
+  /** What was written and is not visible yet: first what is on its way to the machine, then what waits here. */
+  private log: Array<Written> | undefined = undefined
+  private sent = 0
+  private ownState: OwnState | undefined = undefined
   private counts: Map<string, number> | undefined = undefined
 
   constructor(engine: Engine, run: Run) {
@@ -214,7 +192,7 @@ export class Handle {
   }
 
   get state(): OwnState {
-    return (this.own ??= new OwnState(this))
+    return (this.ownState ??= new OwnState(this))
   }
 
   /** The defect of a handle that is used too late. */
@@ -224,24 +202,47 @@ export class Handle {
 
   /** Takes what was written since the last visible point. */
   take(): Writes {
-    const writes = this.writes
-    this.writes = undefined
-    this.own?.clear()
+    const log = this.trim()
+    if (log === undefined || log.length === this.sent) return undefined
+    const writes = log.slice(this.sent)
+    this.sent = log.length
     return writes
   }
 
-  /** How many items were put since then. */
-  private get items(): number {
-    return this.written.reduce((sum, { _tag }) => (_tag === "item" ? sum + 1 : sum), 0)
+  /** Forgets what was written since the last visible point. */
+  private drop(): void {
+    if (this.log !== undefined) this.log.length = this.sent
   }
 
-  /** What was written since the last visible point. */
-  get written(): ReadonlyArray<Written> {
-    return this.writes ?? []
+  /** A write that goes to the machine right behind what was taken. */
+  sendToo(write: Written): void {
+    ;(this.log ??= []).splice(this.sent++, 0, write)
+  }
+
+  /** What was written and is not visible yet. */
+  get own(): ReadonlyArray<Written> {
+    return this.trim() ?? none
+  }
+
+  /** Lets go of what has become visible. */
+  private trim(): Array<Written> | undefined {
+    const { log, run } = this
+    if (log === undefined || run.applied === 0) return log
+    log.splice(0, run.applied)
+    this.sent -= run.applied
+    run.applied = 0
+    return log
+  }
+
+  /** How many items were put since the last visible point. */
+  private get items(): number {
+    let items = 0
+    for (let at = this.sent; at < (this.log?.length ?? 0); at++) if (this.log?.[at]?._tag === "item") items++
+    return items
   }
 
   write(write: Written): void {
-    ;(this.writes ??= []).push(write)
+    ;(this.log ??= []).push(write)
   }
 
   sync<A>(f: () => A): Effect.Effect<A> {
@@ -298,11 +299,13 @@ export class Handle {
 
   private key(signal: string, options: EmitOptions | undefined): string | undefined {
     if (!this.engine.settings.recorded) return undefined
-    if (options?.key !== undefined) return `${signal}:${options.key}`
+    // Each try has operations of its own.
+    const again = this.attempt === 1 ? "" : `@${this.attempt}`
+    if (options?.key !== undefined) return `${signal}:${options.key}${again}`
     const counts = (this.counts ??= new Map())
     const count = (counts.get(signal) ?? 0) + 1
     counts.set(signal, count)
-    return `${signal}#${count}`
+    return `${signal}#${count}${again}`
   }
 
   private emitted(
@@ -478,7 +481,7 @@ export class Handle {
       | undefined
     if (handler !== undefined)
       effect = Effect.catch(effect, (error) => {
-        this.take()
+        this.drop()
         return Effect.andThen(this.awake, Effect.scoped(handler(error, this.run.input, this)))
       })
     return Effect.mapError(effect, (error) =>
@@ -504,7 +507,7 @@ export class Handle {
     const tried = Effect.tapError(attempt, () =>
       Effect.sync(() => {
         // What this try had written is gone; it sleeps without a permit.
-        this.take()
+        this.drop()
         this.counts = undefined
         this.asleep = true
         this.engine.submit({ _tag: "Asleep", run: this.run })
@@ -539,6 +542,8 @@ export class Handle {
     })
   }
 }
+
+const none: ReadonlyArray<Written> = []
 
 const isBare = ({ retry, timeout, idleTimeout, catch: handler }: ChunkSettings): boolean =>
   retry === undefined && timeout === undefined && idleTimeout === undefined && handler === undefined

@@ -186,8 +186,9 @@ export class Machine {
       case "EmitStopped":
         return Signals.emitStopped(this, record.run, record.op)
       case "Commit":
-        // What a handler writes while it stops counts for nothing.
-        return record.run.stopping ? undefined : this.write(record.writes, record.run.body)
+        // What a run writes that was told to stop counts for nothing.
+        if (!record.run.stopping) this.writeOf(record.run, record.writes)
+        return
       case "Done":
         return this.done(record.run, record.output, record.writes)
       case "Failed":
@@ -414,6 +415,13 @@ export class Machine {
     if (!this.options.recorded || step === undefined || step.id < 0) return
     const passed = (this.passed ??= new Uint8Array(this.plan.steps.length))
     passed[step.id] = (passed[step.id] ?? 0) | how
+  }
+
+  /** What a run has written becomes visible while it goes on. */
+  writeOf(run: Run, writes: Writes): void {
+    if (writes === undefined) return
+    run.applied += writes.length
+    this.write(writes, run.body)
   }
 
   write(writes: Writes, body: Frame | undefined): void {

@@ -47,7 +47,7 @@ export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit"
     if (mode !== "fork") m.commands.push({ _tag: "Wake", run, op, exit: Exit.interrupt() })
     return
   }
-  m.write(record.writes, run.body)
+  m.writeOf(run, record.writes)
   const inside = run.body.signal
   const scope = inside?.root ?? 0
   if (mode === "fork") {
@@ -71,6 +71,13 @@ export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit"
     m.commands.push({ _tag: "Wake", run, op, exit })
     return
   }
+  if (known === undefined && !isHeard(m, signal)) {
+    // Nothing to wait for: it keeps its permit.
+    const exit = Exit.succeed(mode === "exit" ? Exit.void : undefined)
+    if (key !== undefined) (run.ops ??= new Map()).set(key, exit)
+    m.commands.push({ _tag: "Wake", run, op, exit })
+    return
+  }
   lend(m, run)
   if (known !== undefined) {
     // The run was loaded from a snapshot; its emit went on meanwhile.
@@ -89,6 +96,13 @@ export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit"
   if (key !== undefined) (run.ops ??= new Map()).set(key, frame)
   ;(m.awaited ??= new Map()).set(op, frame)
   launchSignal(m, frame, signal, payload)
+}
+
+const isHeard = (m: Machine, signal: string): boolean => {
+  if (Plans.listeners(m.plan.signals, signal).length > 0 || (m.bindings?.get(signal)?.length ?? 0) > 0) return true
+  for (const { target } of m.interrupts?.values() ?? [])
+    if (typeof target === "object" && target.signal === signal) return true
+  return false
 }
 
 /** Answers the questions that a signal answers. @category steps */

@@ -215,14 +215,14 @@ const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
     stops.add(run, run.body)
     if (run.stopping) continue
     run.stopping = true
+    m.commands.push({ _tag: "Stop", run })
     if (run.held !== undefined) {
-      // It stops without its permit.
+      // It stops without its permit; what cannot be interrupted now is told first that it must.
       m.permits.forget(run)
       m.commands.push(run.held)
       run.held = undefined
       run.state = "lent"
     }
-    m.commands.push({ _tag: "Stop", run })
   }
   for (const decision of m.decisions ?? []) {
     if (!inside(decision.frame)) continue
