@@ -37,7 +37,7 @@ def scenario(id: str, expected: str) -> Callable[[Scenario], Scenario]:
     return register
 
 
-# Only a pause needs a store; 4.1.4 writes every event to one on disk, about 40 ms an emit. Later versions: record_store.
+# Only a pause needs a store. 4.1.4 writes every event to one on disk (about 40 ms an emit); later it is record_store.
 STORE = "workspace" if "workspace" in inspect.signature(TriggerFlow.create_execution).parameters else "record_store"
 NO_STORE: dict[str, Any] = {STORE: False}
 
