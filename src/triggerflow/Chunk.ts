@@ -15,13 +15,21 @@ import type { Spec } from "./Spec.ts"
 const TypeId = "~effigent/triggerflow/Chunk"
 
 /**
+ * What a Schedule of retries is asked with. While the compiler has not looked into the handler yet, its failures are
+ * `unknown`: then any Schedule will do, so that the overload is not given up before they are known.
+ *
+ * @category type-level
+ */
+export type Retried<E> = unknown extends E ? never : E | ChunkTimeout
+
+/**
  * How a chunk is run. Each try begins without what an earlier one had written and not made visible.
  *
  * @category models
  */
 export interface Options<E, R> {
   /** When a failed try is followed by another one. It sleeps without holding a permit. Default: never. */
-  readonly retry?: Schedule.Schedule<unknown, NoInfer<E> | ChunkTimeout, unknown, R> | undefined
+  readonly retry?: Schedule.Schedule<unknown, Retried<NoInfer<E>>, unknown, R> | undefined
   /** How long one try may take. Default: no limit. */
   readonly timeout?: Duration.Input | undefined
   /** How long one try may take without using its run handle. Default: no limit. */

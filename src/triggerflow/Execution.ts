@@ -38,7 +38,7 @@ import type { Spec } from "./Spec.ts"
  * @category models
  */
 export interface Options {
-  /** Its id. Default: a random one. */
+  /** Its id. Default: a random one; `run` of `TriggerFlow.run` and its like, which nobody else can talk to. */
   readonly id?: string | undefined
   /** How many handlers may be at work at once. Default: no limit. */
   readonly concurrency?: number | undefined

@@ -97,6 +97,22 @@ const retried = number.pipe(
 )
 same<FailureOf<typeof retried>, Boom>(true)
 
+// A Schedule may look at the failure, written elsewhere or in place, and has to take all that the handler fails with.
+declare const ask: (text: string) => Effect.Effect<string, Boom | Bang>
+const anyTag = Schedule.recurs(2).pipe(Schedule.setInputType<{ readonly _tag: string }>())
+const picky = Review.start.pipe(
+  Chain.to("elsewhere", (list) => ask(`${list.length}`), { retry: anyTag }),
+  Chain.to("in place", (text) => ask(text), {
+    retry: anyTag.pipe(Schedule.while(({ input }) => input._tag === "Boom"))
+  }),
+  Chain.to("caught", (text) => ask(text), { retry: anyTag, catch: (error) => Effect.succeed(error._tag) })
+)
+same<OutOf<typeof picky>, string>(true)
+same<FailureOf<typeof picky>, Boom | Bang>(true)
+const boomOnly = Schedule.recurs(2).pipe(Schedule.setInputType<Boom>())
+// @ts-expect-error: the handler fails with Bang too
+Review.start.pipe(Chain.to("narrow", (list) => ask(`${list.length}`), { retry: boomOnly }))
+
 // Pauses: the answer is what the next step is given.
 const asked = number.pipe(Chain.to("ask", (_, run) => run.pause(Approval, 3)))
 same<OutOf<typeof asked>, { readonly ok: boolean }>(true)
