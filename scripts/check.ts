@@ -1,6 +1,7 @@
 /**
  * `npm run check`: everything that can be said of the sources without running the tests. All steps, or those that are
- * named: `npm run check -- types lint`. Findings are printed in full; any finding fails the run.
+ * named: `npm run check -- types lint`. Findings are printed in full; any finding fails the run. With `--write` the
+ * diagrams of the documentation are written anew (`npm run check -- snippets --write`).
  */
 import { join } from "node:path"
 import { checkDocs } from "./docs.ts"
@@ -31,7 +32,7 @@ const tool = async (pattern: RegExp, command: string, args: ReadonlyArray<string
 /** The slow ones first, so that they overlap with all others. */
 const steps: Readonly<Record<string, () => Report | Promise<Report>>> = {
   package: () => checkTarball(root),
-  snippets: () => checkSnippets(root),
+  snippets: () => checkSnippets(root, { write: process.argv.includes("--write") }),
   types: () =>
     tool(/^(?<file>.+?)\((?<line>\d+),\d+\): error (?<message>.*)$/, "tsc", ["-p", ".", "--pretty", "false"]),
   lint: () => tool(/^(?<file>.+?):(?<line>\d+):\d+: (?<message>.*)$/, "oxlint", ["--format=agent"]),
@@ -40,7 +41,7 @@ const steps: Readonly<Record<string, () => Report | Promise<Report>>> = {
   docs: () => checkDocs(root)
 }
 
-const named = process.argv.slice(2)
+const named = process.argv.slice(2).filter((name) => name !== "--write")
 const unknown = named.filter((name) => !Object.hasOwn(steps, name))
 if (unknown.length > 0) {
   console.error(`No such step: ${unknown.join(", ")}. Steps: ${Object.keys(steps).join(", ")}.`)

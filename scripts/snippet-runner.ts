@@ -16,9 +16,10 @@ const [folder = "", result = "", ...names] = process.argv.slice(2)
 interface Running {
   readonly name: string
   readonly printed: Record<number, Array<string>>
+  readonly drawn: Record<string, string>
   failure: string | undefined
 }
-const outcomes = names.map((name): Running => ({ name, printed: {}, failure: undefined }))
+const outcomes = names.map((name): Running => ({ name, printed: {}, drawn: {}, failure: undefined }))
 const byName = new Map(outcomes.map((outcome) => [outcome.name, outcome]))
 let current = outcomes[0]
 
@@ -42,7 +43,11 @@ Object.assign(globalThis, {
       const printed = byName.get(name)?.printed
       if (printed !== undefined)
         (printed[line] ??= []).push(formatWithOptions({ colors: false, breakLength: Infinity }, ...args))
-    }
+    },
+  __diagram: (name: string, what: string, text: string) => {
+    const outcome = byName.get(name)
+    if (outcome !== undefined) outcome.drawn[what] = text
+  }
 })
 for (const method of ["log", "info", "warn", "error", "debug", "dir", "table"] as const) console[method] = () => {}
 process.on("unhandledRejection", fail)

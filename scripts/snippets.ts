@@ -9,10 +9,12 @@
  *     for (const n of [1, 2]) console.log(n) // => 1
  *     // => 2
  *
- * In ```sh blocks each npm script and each file of the repository that is named must exist.
+ * In ```sh blocks each npm script and each file of the repository that is named must exist. ```mermaid blocks are drawn
+ * by snippets; see `diagrams.ts`.
  */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
+import { compareDiagrams, type Diagram, diagramsOf, drawing } from "./diagrams.ts"
 import { filesIn, type Finding, parseFiles, parseText, type Report, run, visit } from "./sources.ts"
 
 /** One fenced block. `line` is that of its first line of code. */
@@ -29,10 +31,11 @@ export interface Assertion {
   readonly expected: ReadonlyArray<string>
 }
 
-/** What the runner tells of one block: what each asserted call printed, and how the block failed, if it did. */
+/** What the runner tells of one block: what each asserted call printed, what it drew, and how it failed, if it did. */
 export interface Outcome {
   readonly name: string
   readonly printed: Readonly<Record<number, ReadonlyArray<string>>>
+  readonly drawn: Readonly<Record<string, string>>
   readonly failure: string | undefined
 }
 
@@ -52,13 +55,30 @@ export const blocksOf = (file: string, text: string, firstLine = 1): ReadonlyArr
   return blocks
 }
 
+/** The code of the documentation below `root`: all blocks, and the diagrams among them. */
+export interface Collected {
+  readonly blocks: ReadonlyArray<Block>
+  readonly diagrams: ReadonlyArray<Diagram>
+  readonly findings: ReadonlyArray<Finding>
+}
+
 /** All blocks of the documentation below `root`. */
-export const collectBlocks = (root: string): ReadonlyArray<Block> => {
+export const collectBlocks = (root: string): Collected => {
   const pages = [
     ...["README.md", "AGENTS.md"].filter((page) => existsSync(join(root, page))),
     ...filesIn(root, ["docs"], ".md")
   ]
-  const blocks = pages.flatMap((page) => blocksOf(page, readFileSync(join(root, page), "utf8")))
+  const blocks: Array<Block> = []
+  const diagrams: Array<Diagram> = []
+  const findings: Array<Finding> = []
+  for (const page of pages) {
+    const text = readFileSync(join(root, page), "utf8")
+    const own = blocksOf(page, text)
+    const drawn = diagramsOf(text, own)
+    blocks.push(...own)
+    diagrams.push(...drawn.diagrams)
+    findings.push(...drawn.findings)
+  }
   for (const source of parseFiles(root, ["services", "src", "layers"])) {
     for (const { type, value, start } of source.comments) {
       if (type !== "Block" || !value.startsWith("*") || !value.includes("```")) continue
@@ -66,7 +86,7 @@ export const collectBlocks = (root: string): ReadonlyArray<Block> => {
       blocks.push(...blocksOf(source.path, text, source.lineAt(start)))
     }
   }
-  return blocks
+  return { blocks, diagrams, findings }
 }
 
 /** Names under which a block's calls report to the runner; see `snippet-runner.ts`. */
@@ -211,23 +231,24 @@ const assertionFindings = (snippet: Snippet, outcome: Outcome | undefined): Read
   })
 }
 
-/** Checks all code in the documentation below `root`. */
-export const checkSnippets = async (root: string): Promise<Report> => {
+/** Checks all code in the documentation below `root`. `write`: diagrams that are out of date are written anew. */
+export const checkSnippets = async (root: string, options: { readonly write?: boolean } = {}): Promise<Report> => {
   mkdirSync(join(root, ".cache"), { recursive: true })
   // Inside the repository, so that `effigent` and `effect` resolve as they do in its own files.
   const folder = mkdtempSync(join(root, ".cache/snippets-"))
   try {
-    return await checkIn(root, folder)
+    return await checkIn(root, folder, options.write === true)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-const checkIn = async (root: string, folder: string): Promise<Report> => {
+const checkIn = async (root: string, folder: string, write: boolean): Promise<Report> => {
   mkdirSync(join(folder, "run"))
-  const findings: Array<Finding> = []
+  const collected = collectBlocks(root)
+  const findings: Array<Finding> = [...collected.findings]
   const snippets = new Map<string, Snippet>()
-  for (const block of collectBlocks(root)) {
+  for (const block of collected.blocks) {
     const [language = "", ...flags] = block.info.split(/\s+/)
     if (/^(sh|bash|shell)$/.test(language)) findings.push(...shellFindings(root, block))
     if (/^(typescript|tsx|js|javascript)$/.test(language)) {
@@ -248,10 +269,11 @@ const checkIn = async (root: string, folder: string): Promise<Report> => {
     const name = `${block.file.replace(/\.\w+$/, "").replace(/[^\w]+/g, "-")}-${block.line}`
     const { code, assertions, findings: idle } = instrument(name, block.code)
     findings.push(...idle.map(([line, message]) => ({ file: block.file, line: block.line + line - 1, message })))
-    const runs = assertions.length > 0 || flags.includes("run")
+    const draws = collected.diagrams.filter(({ snippet }) => snippet === block).map(({ what }) => what)
+    const runs = assertions.length > 0 || flags.includes("run") || draws.length > 0
     snippets.set(name, { ...block, name, runs, assertions })
     writeFileSync(join(folder, `${name}.ts`), block.code)
-    if (runs) writeFileSync(join(folder, "run", `${name}.ts`), code)
+    if (runs) writeFileSync(join(folder, "run", `${name}.ts`), code + drawing(name, draws))
   }
   const executed = [...snippets.values()].filter((snippet) => snippet.runs)
   const note = `${snippets.size} ts blocks, ${executed.length} run`
@@ -290,5 +312,10 @@ const checkIn = async (root: string, folder: string): Promise<Report> => {
   if (ran !== undefined && ran.code !== 0 && outcomes.length === 0) {
     findings.push({ file: "docs", line: 0, message: `the examples could not be run: ${ran.output}` })
   }
+  const drawn = new Map(
+    executed.map((snippet) => [`${snippet.file}:${snippet.line}`, outcomes.find((one) => one.name === snippet.name)])
+  )
+  const look = ({ snippet, what }: Diagram) => drawn.get(`${snippet.file}:${snippet.line}`)?.drawn[what]
+  findings.push(...compareDiagrams(root, collected.diagrams, look, write))
   return { findings, note }
 }

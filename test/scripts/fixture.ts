@@ -6,7 +6,10 @@ import { dirname, join } from "node:path"
 const manifest = {
   name: "effigent",
   type: "module",
-  exports: { ".": { "effigent:source": "./src/index.ts" } },
+  exports: {
+    ".": { "effigent:source": "./src/index.ts" },
+    "./triggerflow": { "effigent:source": "./src/triggerflow/index.ts" }
+  },
   scripts: { start: "node .", check: "node ." },
   peerDependencies: { effect: "*", openai: "*" }
 }

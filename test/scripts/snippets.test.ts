@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs"
 import { assert, describe, it } from "vitest"
 import { agrees, blocksOf, checkSnippets, instrument } from "../../scripts/snippets.ts"
 import { printFinding } from "../../scripts/sources.ts"
@@ -82,6 +83,53 @@ describe("snippets", () => {
       'README.md:8: package.json has no script "test"',
       "README.md:10: examples/01.ts does not exist"
     ])
+  })
+})
+
+describe("diagrams", () => {
+  // What stands for the export of the library here.
+  const mermaid =
+    "/** x */\nexport const Mermaid = { toMermaid: (flow: { name: string }) => `flowchart TD\\n  ${flow.name}` }\n"
+  const text = (diagrams: string) =>
+    `# Title\n\n\`\`\`ts\nconst order = { name: "a" }\nconst drawn = "flowchart LR"\n\`\`\`\n\n${diagrams}\nThe end.\n`
+  const diagram = (marker: string, body: string) => `${marker}\n\`\`\`mermaid\n${body}\`\`\`\n`
+  const right =
+    diagram("<!-- mermaid: order -->\n", "flowchart TD\n  a\n") + diagram("<!-- mermaid: drawn -->", "flowchart LR\n")
+  const check = (page: string, write = false) =>
+    withFiles({ ...index, "src/triggerflow/index.ts": mermaid, "docs/a.md": page }, async (root) => {
+      const report = await checkSnippets(root, { write })
+      const { findings: again } = write ? await checkSnippets(root) : report
+      return { found: again.map(printFinding), text: readFileSync(`${root}/docs/a.md`, "utf8"), note: report.note }
+    })
+
+  it("are what the block before them draws, a flow or a text", async () => {
+    const { found, note } = await check(text(right))
+    assert.deepStrictEqual(found, [])
+    assert.strictEqual(note, "1 ts blocks, 1 run")
+  })
+
+  it("that show something else are told", async () => {
+    const { found } = await check(text(right.replace("  a\n", "  b\n")))
+    assert.deepStrictEqual(found, [
+      'docs/a.md:11: is not what "order" looks like; run npm run check -- snippets --write'
+    ])
+  })
+
+  it("are written anew on request, empty ones too, and nothing else is", async () => {
+    const wrong = diagram("<!-- mermaid: order -->\n", "") + diagram("<!-- mermaid: drawn -->", "flowchart\n  x\n  y\n")
+    const { found, text: written } = await check(text(wrong), true)
+    assert.deepStrictEqual(found, [])
+    assert.strictEqual(written, text(right))
+  })
+
+  it("that nothing draws are refused", async () => {
+    const { found } = await check(`${diagram("<!-- mermaid: order -->", "")}${text(diagram("", "flowchart TD\n"))}`)
+    assert.match(found.join("\n"), /^docs\/a\.md:2: no ts block .*"order"\ndocs\/a\.md:\d+: nothing draws this diagram/)
+  })
+
+  it("of what the block does not have fail", async () => {
+    const { found } = await check(text(diagram("<!-- mermaid: odrer -->", "flowchart TD\n")))
+    assert.match(found.join("\n"), /the example fails: ReferenceError: odrer is not defined/)
   })
 })
 
