@@ -24,6 +24,9 @@ export * as Signal from "./Signal.ts"
 /** The shape of a flow: what makes two definitions the same. @category modules */
 export * as Shape from "./Shape.ts"
 
+/** What differs between two shapes, in words. @category modules */
+export * as ShapeDiff from "./ShapeDiff.ts"
+
 /** Graphs of tasks, as data. @category modules */
 export * as TaskGraph from "./TaskGraph.ts"
 
