@@ -80,6 +80,16 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "measure: start\ncount: start\nmeasure: complete",
     "text writes: for 12 minutes.",
     'nothing stands behind ${INIT.service} in the input "service"'
+  ],
+  "19-order-flow.ts": [
+    "B2: somebody says yes\n",
+    "C3: somebody says no\n",
+    "A1: asks the bank, try 2\n",
+    "A1: on its way, boxes: 2\n",
+    "B2: on its way, boxes: 1\n",
+    "C3: declined, nothing was charged\n",
+    "D4 failed: CardRefused: the card for D4 was refused\n",
+    "completed: sent A1, B2, declined C3\n"
   ]
 }
 
