@@ -6,6 +6,7 @@
 import { join } from "node:path"
 import { checkDocs } from "./docs.ts"
 import { checkFloors } from "./floors.ts"
+import { checkLinks } from "./links.ts"
 import { checkTarball } from "./package.ts"
 import { checkSnippets } from "./snippets.ts"
 import { type Finding, printFinding, type Report, run } from "./sources.ts"
@@ -38,7 +39,8 @@ const steps: Readonly<Record<string, () => Report | Promise<Report>>> = {
   lint: () => tool(/^(?<file>.+?):(?<line>\d+):\d+: (?<message>.*)$/, "oxlint", ["--format=agent"]),
   format: () => tool(/^(?<file>\S+)(?<message>)$/, "oxfmt", ["--list-different"]),
   floors: () => checkFloors(root),
-  docs: () => checkDocs(root)
+  docs: () => checkDocs(root),
+  links: () => checkLinks(root)
 }
 
 const named = process.argv.slice(2).filter((name) => name !== "--write")
