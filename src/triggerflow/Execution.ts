@@ -3,7 +3,7 @@
  * and the state, and close it.
  */
 import type * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -38,7 +38,7 @@ import type { Spec } from "./Spec.ts"
  * @category models
  */
 export interface Options {
-  /** Its id. Default: a random one; `run` of `TriggerFlow.run` and its like, which nobody else can talk to. */
+  /** Its id. Default: a random one. */
   readonly id?: string | undefined
   /** How many handlers may be at work at once. Default: no limit. */
   readonly concurrency?: number | undefined
@@ -243,10 +243,19 @@ export const settingsOf = (
   }
 }
 
-/** An id for an execution. @category constructors */
-export const freshId: Effect.Effect<string> = Effect.map(
-  Effect.all([Random.nextIntBetween(0, 2 ** 32), Random.nextIntBetween(0, 2 ** 32)]),
-  (parts) => parts.map((part) => part.toString(16).padStart(8, "0")).join("")
+/** Makes an id for an execution, with the random numbers of the program. @category constructors */
+export const newId = (context: Context.Context<never>): string => {
+  const random = Context.get(context, Random.Random)
+  const part = () =>
+    Math.floor(random.nextDoubleUnsafe() * 2 ** 32)
+      .toString(16)
+      .padStart(8, "0")
+  return part() + part()
+}
+
+/** Makes an id for an execution. @category constructors */
+export const freshId: Effect.Effect<string> = Effect.contextWith((context: Context.Context<never>) =>
+  Effect.sync(() => newId(context))
 )
 
 class Impl {

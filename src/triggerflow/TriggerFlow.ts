@@ -2,6 +2,7 @@
  * TriggerFlow: event-driven programs as data, run as trees of supervised fibers. `define` a contract, `build` a flow of
  * chains, then `run` it to its end, `open` an execution to talk to it, or `runStream` to read what it puts.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -48,7 +49,7 @@ const finished = <C extends Spec, E, R, A>(
 ): Effect.Effect<A, E | FlowError, R> =>
   Effect.contextWith((context) =>
     Effect.flatMap(Execution.check(flow), () => {
-      const settings = Execution.settingsOf(options ?? {}, options?.id ?? "run", sugar)
+      const settings = Execution.settingsOf(options ?? {}, options?.id ?? Execution.newId(context), sugar)
       const engine = Execution.engineOf(flow, settings, context, options ?? {})
       const closed = Effect.callback<void, unknown>((resume) => {
         engine.onClosed(resume)
@@ -134,13 +135,13 @@ export const runStream = <C extends Spec, E, R>(
   options?: RunOptions
 ): Stream.Stream<C["item"], E | FlowError, R> =>
   Stream.unwrap(
-    Effect.contextWith((context: import("effect/Context").Context<R | Scope.Scope>) =>
+    Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
       Effect.map(
         Effect.acquireRelease(
           Effect.map(Execution.check(flow), () =>
             Execution.engineOf(
               flow,
-              Execution.settingsOf(options ?? {}, options?.id ?? "run", sugar),
+              Execution.settingsOf(options ?? {}, options?.id ?? Execution.newId(context), sugar),
               context,
               options ?? {}
             )
