@@ -149,23 +149,30 @@ export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", {}) {
   }
 }
 
-/** A value inside an execution cannot be saved. @category errors */
+/** Values inside an execution cannot be saved; all of them at once. @category errors */
 export class NotSaveable extends Schema.TaggedError<NotSaveable>()("NotSaveable", {
-  at: Schema.String,
-  issue: Schema.String
+  /** Where each value stands (the chunk, and what it is there) and what is wrong with it. */
+  problems: Schema.Array(Schema.Struct({ at: Schema.String, issue: Schema.String }))
 }) {
   override get message(): string {
-    return `${this.at} cannot be saved: ${this.issue}. Give the chunk an output Schema, or pass plain data.`
+    const lines = this.problems.map(({ at, issue }) => `${at} cannot be saved: ${issue}.`)
+    return `${lines.join("\n")}\nGive the chunk that made it an output Schema, or pass plain data.`
   }
 }
 
-/** A snapshot cannot be loaded. @category errors */
+/**
+ * A snapshot cannot be loaded: it is something else (`kind`), of another format (`version`), of another flow (`flow`) or
+ * of another definition of it (`definition`, with the differences), the flow needs `services` that are not provided, or
+ * a `value` in it cannot be read.
+ *
+ * @category errors
+ */
 export class NotLoadable extends Schema.TaggedError<NotLoadable>()("NotLoadable", {
   why: Schema.Literals(["kind", "version", "flow", "definition", "services", "value"]),
   issue: Schema.String
 }) {
   override get message(): string {
-    return `The snapshot cannot be loaded: ${this.issue}`
+    return `The snapshot cannot be loaded (${this.why}): ${this.issue}`
   }
 }
 

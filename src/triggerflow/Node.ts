@@ -195,4 +195,6 @@ export interface ContractData {
 export interface FlowData {
   readonly contract: ContractData
   readonly chains: ReadonlyArray<ChainData>
+  /** The keys of the services that it says it needs. */
+  readonly services?: ReadonlyArray<string>
 }
