@@ -10,23 +10,27 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scheduler from "effect/Scheduler"
+import { ask } from "./Conditions.ts"
 import * as FlowError from "./FlowError.ts"
 import type { Decision, Frame, Run, Waiting } from "./Frame.ts"
-import { Handle, type Reading, reader } from "./Handle.ts"
+import { Handle, reader } from "./Handle.ts"
 import * as Interrupt from "./Interrupt.ts"
 import { Machine } from "./Machine.ts"
 import type { SubFlowNode } from "./Node.ts"
 import * as Plans from "./Plan.ts"
 import type { Plan } from "./Plan.ts"
 import type { Command, Record, Writes, Written } from "./Record.ts"
+import * as Restoring from "./Restoring.ts"
 import { listen } from "./SharedListener.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
+import type { Image } from "./Snapshot.ts"
+import { attempt, call, Violation } from "./UserCode.ts"
+import type { Reader } from "./Values.ts"
 
 /**
  * How an execution is run.
@@ -46,6 +50,8 @@ export interface Settings {
   readonly timeout: number | undefined
   readonly idleTimeout: number | undefined
   readonly stream: Policy
+  /** How many snapshots of it are to be kept. */
+  readonly keepSnapshots: number
 }
 
 /** A record, or how it is made when its turn comes. */
@@ -78,6 +84,9 @@ export class Engine {
   /** How it ended. */
   exit: Exit.Exit<void, unknown> | undefined = undefined
   children: Map<Frame, Child> | undefined = undefined
+  /** When it was made, and when its time is over, in milliseconds since 1970. */
+  createdAt: number
+  deadline: number | undefined = undefined
   /** When something happened last, in milliseconds since 1970; kept where somebody asks. */
   last = 0
   /** Called with what a sub-flow tells its parent. */
@@ -88,6 +97,10 @@ export class Engine {
   /** Called after each record, for checks. */
   onStep: ((record: Record | undefined, machine: Machine) => void) | undefined = undefined
 
+  /** Who waits for a moment in which nothing is half done. */
+  private quiet: Set<() => void> | undefined = undefined
+  private busy = false
+  private restored: Map<Frame, Engine> | undefined = undefined
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private queue: Array<Entry> = []
   private head = 0
@@ -112,6 +125,7 @@ export class Engine {
     this.clock = Context.get(context, Clock.Clock)
     this.stream = new RuntimeStream(settings.stream)
     this.machine = new Machine(plan, settings)
+    this.createdAt = this.now()
     for (const [key, json] of initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
   }
 
@@ -124,18 +138,84 @@ export class Engine {
         _tag: "Fail",
         cause: this.error(new FlowError.ContractViolation({ part: "input", issue }))
       })
+    const { timeout } = this.settings
+    if (timeout !== undefined) this.deadline = this.now() + timeout
+    this.begins()
+    this.submit({ _tag: "Start", input })
+  }
+
+  /** Begins to count the time that it may take, and to listen to what executions share. */
+  private begins(): void {
     const { timeout, idleTimeout } = this.settings
-    if (timeout !== undefined)
-      this.after(timeout, {
-        _tag: "Fail",
-        cause: this.error(new FlowError.ExecutionTimeout({ kind: "run", limit: timeout }))
-      })
+    if (this.deadline !== undefined) {
+      const left = Math.max(0, this.deadline - this.now())
+      const cause = this.error(new FlowError.ExecutionTimeout({ kind: "run", limit: timeout ?? left }))
+      this.after(left, { _tag: "Fail", cause })
+    }
     if (idleTimeout !== undefined) {
       this.last = this.now()
       this.own(this.watch(idleTimeout))
     }
     if (this.plan.shared.size > 0) this.own(listen(this))
-    this.submit({ _tag: "Start", input })
+  }
+
+  // ---------------------------------------------------------------------------------------------- snapshots
+
+  /** Gives what `take` gives at a moment in which everything is between two records and nothing is being stopped. */
+  whenQuiet<A>(take: () => A): Effect.Effect<A> {
+    return Effect.callback<A>((resume) => {
+      const settle = () => resume(attempt(take) as Exit.Exit<A>) // `take` throws only what is a defect.
+      // What was handed in before is taken in first.
+      this.submit({
+        _tag: "Later",
+        make: () => undefined,
+        then: () => {
+          ;(this.quiet ??= new Set()).add(settle)
+          this.settleQuiet()
+        }
+      })
+      return Effect.sync(() => this.quiet?.delete(settle))
+    })
+  }
+
+  private settleQuiet(): void {
+    const { quiet } = this
+    if (quiet === undefined || !this.isQuiet()) return
+    this.quiet = undefined
+    for (const settle of quiet) settle()
+  }
+
+  private isQuiet(): boolean {
+    const { machine } = this
+    if (this.busy || machine.stops !== undefined) return false
+    for (const frame of machine.children ?? []) {
+      const child = this.children?.get(frame)
+      // A sub-flow that has ended is about to say so.
+      if (child === undefined || child.engine.exit !== undefined || !child.engine.isQuiet()) return false
+    }
+    return true
+  }
+
+  /** Becomes what a snapshot says, sub-flows included; nothing moves before `resume`. */
+  restore(image: Image, reader: Reader): void {
+    const { children } = Restoring.restore(this.machine, image, reader)
+    for (const [frame, child] of children) {
+      const engine = this.childEngine(frame)
+      engine.restore(child, Restoring.readerOf(engine.plan, reader))
+      ;(this.restored ??= new Map()).set(frame, engine)
+    }
+    const { ended, failure } = this.machine
+    if (ended === undefined) return
+    this.exit = failure === undefined ? Exit.void : Exit.failCause(failure)
+    this.stream.end(this.exit)
+  }
+
+  /** Lets go on what was restored. */
+  resume(): void {
+    if (!this.machine.started || this.exit !== undefined) return
+    this.begins()
+    for (const { expires, id } of this.machine.interrupts?.values() ?? []) this.expire(id, expires)
+    this.submit({ _tag: "Resume" })
   }
 
   now(): number {
@@ -231,9 +311,12 @@ export class Engine {
     const commands = this.machine.commands
     if (commands.length > 0) {
       this.machine.commands = []
+      this.busy = true
       for (const command of commands) this.execute(command)
+      this.busy = false
     }
     this.onStep?.(record, this.machine)
+    if (this.root.quiet !== undefined) this.root.settleQuiet()
   }
 
   private execute(command: Command): void {
@@ -354,32 +437,21 @@ export class Engine {
   private child(frame: Frame): void {
     // Only a sub-flow asks for a child.
     const node = frame.step?.node as SubFlowNode
-    const plan = Plans.of(node.flow)
-    const name = node.name ?? plan.data.contract.name
+    const restored = this.restored?.get(frame)
+    this.restored?.delete(frame)
     const ended = (exit: Extract<Record, { readonly _tag: "ChildEnded" }>["exit"]) => {
       this.children?.delete(frame)
       this.submit({ _tag: "ChildEnded", frame, exit })
     }
-    const input = attempt(() =>
-      node.capture === undefined ? frame.value : call(node.capture, frame.value, this.machine.cells.all())
-    )
+    const input =
+      restored !== undefined
+        ? Exit.void
+        : attempt(() =>
+            node.capture === undefined ? frame.value : call(node.capture, frame.value, this.machine.cells.all())
+          )
     if (Exit.isFailure(input)) return ended(Exit.failCause(input.cause))
-    const id = `${this.settings.executionId}/${name}#${frame.id}`
-    const engine = new Engine(
-      plan,
-      {
-        ...this.settings,
-        executionId: id,
-        autoClose: 0,
-        timeout: undefined,
-        idleTimeout: undefined,
-        stream: { _tag: "sliding", capacity: 1 }
-      },
-      this.context
-    )
-    engine.onEvent = (event, path) => this.tell(event, [id, ...path])
+    const engine = restored ?? this.childEngine(frame)
     engine.onStep = this.onStep
-    engine.root = this.root
     const child: Child = { frame, engine, stopping: false }
     ;(this.children ??= new Map()).set(frame, child)
     engine.onClosed((exit: Exit.Exit<void, unknown>) => {
@@ -388,7 +460,27 @@ export class Engine {
       if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
       ended(attempt(() => this.childOutput(node, engine, frame.value)))
     })
-    engine.start(input.value)
+    if (restored === undefined) engine.start(input.value)
+    else engine.resume()
+  }
+
+  private childEngine(frame: Frame): Engine {
+    // Only a sub-flow has a child.
+    const node = frame.step?.node as SubFlowNode
+    const plan = Plans.of(node.flow)
+    const id = `${this.settings.executionId}/${node.name ?? plan.data.contract.name}#${frame.id}`
+    const settings: Settings = {
+      ...this.settings,
+      executionId: id,
+      autoClose: 0,
+      timeout: undefined,
+      idleTimeout: undefined,
+      stream: { _tag: "sliding", capacity: 1 }
+    }
+    const engine = new Engine(plan, settings, this.context)
+    engine.root = this.root
+    engine.onEvent = (event, path) => this.tell(event, [id, ...path])
+    return engine
   }
 
   private childOutput(
@@ -488,6 +580,10 @@ export class Engine {
     this.tell({ _tag: "interrupt", id, interrupt, payload, json: json?._tag === "Success" ? json.success : null })
     if (this.settings.failOnPause)
       return this.submit({ _tag: "Fail", cause: this.error(new FlowError.Paused({ interrupt, id })) })
+    this.expire(id, expires)
+  }
+
+  private expire(id: string, expires: number | undefined): void {
     if (expires !== undefined) this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })
   }
 
@@ -557,27 +653,6 @@ const stoppedExit = (exit: Exit.Exit<void, unknown>): Exit.Exit<never, unknown> 
   return left.length === 0 ? Exit.interrupt() : Exit.failCause(Cause.fromReasons(left))
 }
 
-/** Carries a failure out of a plain function. @category errors */
-export class Violation {
-  readonly cause: Cause.Cause<FlowError.FlowError>
-  constructor(cause: Cause.Cause<FlowError.FlowError>) {
-    this.cause = cause
-  }
-}
-
-/** Runs a plain function of the user: what it throws is a defect. @category constructors */
-export const attempt = <A>(f: () => A): Exit.Exit<A, unknown> => {
-  try {
-    return Exit.succeed(f())
-  } catch (error) {
-    return error instanceof Violation ? Exit.failCause(error.cause) : Exit.die(error)
-  }
-}
-
-/** Calls a function whose types were checked where the chain was built. */
-const call = (f: unknown, ...args: ReadonlyArray<unknown>): unknown =>
-  (f as (...args: ReadonlyArray<unknown>) => unknown) /* checked there */(...args)
-
 const initials = new WeakMap<Plan, ReadonlyArray<readonly [string, never]>>()
 
 /** The fields of the initial state as JSON; those that do not fit were found by the check of the flow. */
@@ -592,45 +667,3 @@ const initialOf = (plan: Plan): ReadonlyArray<readonly [string, never]> => {
   initials.set(plan, made)
   return made
 }
-
-type Asked = Exit.Exit<ReadonlyArray<number>, unknown>
-
-/** Asks the conditions of an operator in order; an Exit at once where all of them are plain. */
-const ask = (
-  { frame, step }: Decision,
-  run: Reading
-): Asked | Effect.Effect<ReadonlyArray<number>, unknown, unknown> => {
-  if (step.node.kind === "loop") {
-    const { while: condition } = step.node
-    const holds = attempt(() => call(condition, frame.value, frame.next, run))
-    return Exit.isFailure(holds) ? Exit.failCause(holds.cause) : later(holds.value, (yes) => (yes ? [0] : []))
-  }
-  const { cases, mode } = step.node
-  const hits: Array<number> = []
-  const from = (index: number): Asked | Effect.Effect<ReadonlyArray<number>, unknown, unknown> => {
-    for (let at = index; at < cases.length; at++) {
-      const test = cases[at]?.test
-      if (test === undefined) break
-      const holds = attempt(() =>
-        test._tag === "is" ? Equal.equals(test.value, frame.value) : call(test.condition, frame.value, run)
-      )
-      if (Exit.isFailure(holds)) return Exit.failCause(holds.cause)
-      if (Effect.isEffect(holds.value))
-        return Effect.flatMap(holds.value, (yes) => {
-          if (yes) hits.push(at)
-          return yes && mode === "first" ? Effect.succeed(hits) : from(at + 1)
-        })
-      if (!holds.value) continue
-      hits.push(at)
-      if (mode === "first") break
-    }
-    return Exit.succeed(hits)
-  }
-  return from(0)
-}
-
-const later = (
-  value: unknown,
-  hits: (yes: unknown) => ReadonlyArray<number>
-): Asked | Effect.Effect<ReadonlyArray<number>, unknown, unknown> =>
-  Effect.isEffect(value) ? Effect.map(value, hits) : Exit.succeed(hits(value))

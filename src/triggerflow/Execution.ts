@@ -16,7 +16,8 @@ import type { Closed } from "./Closed.ts"
 import * as Check from "./Check.ts"
 import type { Finding } from "./Check.ts"
 import type * as Codec from "./Codec.ts"
-import { attempt, type Child, Engine, type Settings } from "./Engine.ts"
+import * as Digest from "./Digest.ts"
+import { type Child, Engine, type Settings } from "./Engine.ts"
 import type { Flow } from "./Flow.ts"
 import * as FlowError from "./FlowError.ts"
 import { bind, interventionsOf } from "./Handle.ts"
@@ -29,7 +30,10 @@ import { statusOf } from "./Progress.ts"
 import type { Record, Written } from "./Record.ts"
 import type { Intervention, State, WriteOptions } from "./Run.ts"
 import type { Entry, Policy } from "./RuntimeStream.ts"
+import * as Saving from "./Saving.ts"
 import type * as Signal from "./Signal.ts"
+import type { Snapshot } from "./Snapshot.ts"
+import { attempt } from "./UserCode.ts"
 import type { Spec } from "./Spec.ts"
 
 /**
@@ -55,6 +59,8 @@ export interface Options {
   readonly timeout?: Duration.Input | undefined
   /** How long it may go without anything happening. Default: no limit. */
   readonly idleTimeout?: Duration.Input | undefined
+  /** How many snapshots of it a store keeps. Default 3. */
+  readonly keepSnapshots?: number | undefined
   /** What the runtime stream does where readers are slow. Default: it keeps everything. */
   readonly stream?: Policy | undefined
   /** Called after each step of the engine, for checks and displays. It may change nothing. */
@@ -191,13 +197,22 @@ export interface Execution<C extends Spec, out E> {
   cancel(reason?: string): Effect.Effect<Closed<C>>
   /** Waits until it is closed; fails as it has failed. */
   readonly await: Effect.Effect<Closed<C>, E | FlowError.FlowError>
+  /**
+   * The execution as one JSON document, from which `TriggerFlow.load` makes it go on: here, in another process, later.
+   * It may be saved at any time, and goes on undisturbed. Handlers at work are in it as to be run again: without what they
+   * have not made visible, and with what they have emitted, so that it is not emitted again. While something is being
+   * stopped, it waits until that has stopped. Not in it: handlers that listen from outside (`on`), and who waits for an
+   * answer to a signal. Fails with `NotSaveable`, which names every value that cannot be saved.
+   */
+  save(options?: Saving.Options): Effect.Effect<Snapshot, FlowError.FlowError>
   /** Failures that ended their own chain only (`failures: "continue"`). */
   readonly failures: Effect.Effect<ReadonlyArray<Cause.Cause<unknown>>>
   /** The engine, for what is built on executions. */
   readonly engine: Engine
 }
 
-const millis = (input: Duration.Input | undefined): number | undefined =>
+/** Milliseconds of a duration, where there is one. @category conversions */
+export const millis = (input: Duration.Input | undefined): number | undefined =>
   input === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(input))
 
 const checked = new WeakMap<FlowData, ReadonlyArray<Finding>>()
@@ -239,7 +254,8 @@ export const settingsOf = (
     autoClose: autoClose === false ? undefined : millis(autoClose),
     timeout: millis(options.timeout),
     idleTimeout: millis(options.idleTimeout),
-    stream: options.stream ?? { _tag: "unbounded" }
+    stream: options.stream ?? { _tag: "unbounded" },
+    keepSnapshots: options.keepSnapshots ?? 3
   }
 }
 
@@ -447,7 +463,7 @@ class Impl {
           id,
           value,
           request: options.requestId,
-          digest: JSON.stringify(json),
+          digest: Digest.of(json),
           ticket
         }))
       )
@@ -470,7 +486,7 @@ class Impl {
         id: place.id,
         value: value.success,
         request: options?.requestId,
-        digest: JSON.stringify(json),
+        digest: Digest.of(json),
         ticket
       }))
     })
@@ -532,6 +548,17 @@ class Impl {
 
   get steps() {
     return Effect.sync(() => statusOf(this.engine))
+  }
+
+  save(options?: Saving.Options): Effect.Effect<Snapshot, FlowError.FlowError> {
+    const { engine } = this
+    return Effect.flatMap(
+      engine.whenQuiet(() => Saving.write(engine, this.input, options)),
+      (written) =>
+        Result.isFailure(written)
+          ? Effect.fail(Saving.refused(engine, written.failure))
+          : Effect.succeed(written.success)
+    )
   }
 
   get seal() {

@@ -100,8 +100,12 @@ export class Run {
   /** The answer that it is run again with. */
   answer: { readonly interrupt: string; readonly value: unknown } | undefined = undefined
   resumes = 0
-  /** Outcomes of its operations, where they are recorded: an Exit, or the frame that is still at work. */
-  ops: Map<string, Exit.Exit<unknown, unknown> | Frame> | undefined = undefined
+  /** How many tries have failed. */
+  tries = 0
+  /** Its operations, where they are recorded. */
+  ops: Map<string, Operation> | undefined = undefined
+  /** It was begun before the snapshot that it was loaded from. */
+  again = false
   /** How much of what it has written became visible since its handle asked. */
   applied = 0
   /** Its neighbours among the runs of the execution. */
@@ -153,6 +157,16 @@ export class Runs {
       run = next
     }
   }
+}
+
+/** Something that a run has emitted. @category models */
+export interface Operation {
+  readonly signal: string
+  readonly payload: unknown
+  /** The digest of the payload, where it was loaded from a snapshot. */
+  readonly digest: string | undefined
+  /** How it ended, or the frame that is still at work. */
+  outcome: Exit.Exit<unknown, unknown> | Frame
 }
 
 /** Tells a handler that something it waits for has come. @category models */

@@ -162,7 +162,7 @@ export class Handle {
   readonly engine: Engine
   readonly run: Run
   closed = false
-  attempt = 1
+  attempt: number
   private asleep = false
   /** When it was used last, where the chunk has an idle time-out. */
   last = 0
@@ -175,6 +175,7 @@ export class Handle {
   constructor(engine: Engine, run: Run) {
     this.engine = engine
     this.run = run
+    this.attempt = run.tries + 1
   }
 
   get executionId(): string {

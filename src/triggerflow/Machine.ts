@@ -20,6 +20,7 @@ import type { ChunkStep, Plan, Step } from "./Plan.ts"
 import * as Plans from "./Plan.ts"
 import * as Questions from "./Questions.ts"
 import type { Command, Record, Writes } from "./Record.ts"
+import * as Replay from "./Replay.ts"
 import * as Signals from "./Signals.ts"
 import * as Stopping from "./Stopping.ts"
 
@@ -104,6 +105,8 @@ export class Machine {
   /** Awaited emits by their op, so that one can be stopped. */
   awaited: Map<number, Frame> | undefined = undefined
   stops: Stopping.Stops | undefined = undefined
+  /** What goes on where the execution was loaded from a snapshot. */
+  loaded: Replay.Loaded | undefined = undefined
 
   constructor(plan: Plan, options: Options) {
     this.plan = plan
@@ -196,6 +199,9 @@ export class Machine {
       case "Paused":
         return Questions.paused(this, record)
       case "Asleep":
+        // Each try has operations of its own.
+        record.run.tries++
+        if (record.run.again) Replay.forget(this, record.run)
         record.run.state = "asleep"
         return this.permits.release(record.run)
       case "Awake":
@@ -244,6 +250,8 @@ export class Machine {
         return this.end("cancelled", this.fail(new FlowError.Cancelled({ reason: record.reason })).cause)
       case "Fail":
         return this.end("failed", record.cause)
+      case "Resume":
+        return this.resume()
     }
   }
 
@@ -393,6 +401,8 @@ export class Machine {
   done(run: Run, output: unknown, writes: Writes): void {
     this.quit(run)
     if (Stopping.stopped(this, run, run.body, undefined)) return
+    const left = run.again ? Replay.left(this, run) : undefined
+    if (left !== undefined) return Stopping.raise(this, run.body, left)
     this.write(writes, run.body)
     this.complete(run, output)
   }
@@ -406,6 +416,7 @@ export class Machine {
   failed(run: Run, cause: Cause.Cause<unknown>): void {
     this.quit(run)
     if (Stopping.stopped(this, run, run.body, cause)) return
+    if (run.again) Replay.forget(this, run)
     this.mark(run.step, 2)
     Stopping.raise(this, run.body, cause)
   }
@@ -458,6 +469,20 @@ export class Machine {
       if (all.reasons.length > 0) this.raiseFrom(body, all, body)
       else this.drop(body)
     })
+  }
+
+  // ---------------------------------------------------------------------------------------------- snapshots
+
+  /** Lets everything go on that was loaded. */
+  private resume(): void {
+    const { loaded } = this
+    if (loaded === undefined) return
+    for (const run of loaded.runs) this.permits.want(run)
+    for (const frame of loaded.asking) Operators.decide(this, frame)
+    for (const frame of loaded.children) {
+      ;(this.children ??= new Set()).add(frame)
+      this.commands.push({ _tag: "Child", frame })
+    }
   }
 
   // ---------------------------------------------------------------------------------------------- failure

@@ -9,7 +9,8 @@ import * as Signals from "./Signals.ts"
 import * as Stopping from "./Stopping.ts"
 import { Failed } from "./Stopping.ts"
 
-const skipped = Symbol("skipped")
+/** What stands for an item that was left out. @category constants */
+export const skipped = Symbol("skipped")
 
 /** Starts the bodies of an operator, as many as may be at work at once. @category steps */
 export const operator = (

@@ -59,6 +59,14 @@ class Line {
     return false
   }
 
+  /** Who stands in line and has not begun. */
+  *waiting(): Generator<Run> {
+    const { ready } = this
+    if (ready === undefined) return
+    for (const { run, turn } of ready.items.slice(ready.head))
+      if (run.turn === turn && run.state === "queued") yield run
+  }
+
   /** Gives a permit back; gives the run that has it now. */
   release(): Run | undefined {
     const next = this.returning?.shift() ?? this.ready?.shift()
@@ -101,6 +109,12 @@ export class Permits {
     const next = this.all.release()
     if (next !== undefined) this.begin(next)
     this.forget(run)
+  }
+
+  /** The runs that stand in line and have not begun, in the order in which they would. */
+  *waiting(): Generator<Run> {
+    yield* this.all.waiting()
+    for (const line of this.chunks?.values() ?? []) yield* line.waiting()
   }
 
   /** Gives back what a run has that stood in line and no longer does: at most the permit of its chunk. */

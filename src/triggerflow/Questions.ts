@@ -5,6 +5,7 @@ import type { Waiting } from "./Frame.ts"
 import type { Machine } from "./Machine.ts"
 import * as Plans from "./Plan.ts"
 import type { Record } from "./Record.ts"
+import * as Replay from "./Replay.ts"
 import * as Signals from "./Signals.ts"
 import * as Stopping from "./Stopping.ts"
 
@@ -29,6 +30,11 @@ export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Pau
     m.quit(run)
     Stopping.stopped(m, run, run.body, undefined)
     return
+  }
+  const left = run.again ? Replay.left(m, run) : undefined
+  if (left !== undefined) {
+    m.quit(run)
+    return Stopping.raise(m, run.body, left)
   }
   m.permits.release(run)
   run.state = "paused"
@@ -97,6 +103,7 @@ export const resume = (m: Machine, { run, target, interrupt }: Waiting, value: u
       return Stopping.raise(m, run.body, m.fail(new FlowError.ResumeLimit({ chunk: run.step.node.name, limit })).cause)
     }
     run.answer = { interrupt, value }
+    run.tries = 0
     run.state = "queued"
     return m.permits.want(run)
   }

@@ -90,6 +90,8 @@ export type Record =
   | { readonly _tag: "AutoClose"; readonly generation: number }
   | { readonly _tag: "Cancel"; readonly reason: string }
   | { readonly _tag: "Fail"; readonly cause: Cause.Cause<unknown> }
+  /** The execution was loaded from a snapshot and goes on. */
+  | { readonly _tag: "Resume" }
 
 /** Something that is to be done. @category models */
 export type Command =

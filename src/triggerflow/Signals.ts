@@ -3,13 +3,14 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as FlowError from "./FlowError.ts"
-import { Frame, type Run, type Wake } from "./Frame.ts"
+import { Frame, type Operation, type Run, type Wake } from "./Frame.ts"
 import { Collectors, Gates } from "./Joins.ts"
 import type { Machine } from "./Machine.ts"
 import type { CollectNode } from "./Node.ts"
 import type { ChunkStep, Listener, Step } from "./Plan.ts"
 import * as Plans from "./Plan.ts"
 import type { Record } from "./Record.ts"
+import * as Replay from "./Replay.ts"
 
 /** A signal that nothing inside waits for. @category steps */
 export const root = (m: Machine, name: string): Frame => {
@@ -40,30 +41,40 @@ export const signal = (m: Machine, name: string, payload: unknown, ticket: numbe
 }
 
 /** A handler emits. @category steps */
-export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit" }>): void => {
-  const { run, op, key, signal, payload, mode } = record
+export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit" }>): void => {
+  const { run, op, key, signal, payload, mode } = emitted
   if (run.stopping) {
     // What it does from now on counts for nothing; but it may be what cleans up, and must not wait for ever.
     if (mode !== "fork") m.commands.push({ _tag: "Wake", run, op, exit: Exit.interrupt() })
     return
   }
-  m.writeOf(run, record.writes)
+  m.writeOf(run, emitted.writes)
   const inside = run.body.signal
   const scope = inside?.root ?? 0
   if (mode === "fork") {
     if (key !== undefined) {
-      if (run.ops?.has(key) === true) return
-      ;(run.ops ??= new Map()).set(key, Exit.void)
+      const known = run.ops?.get(key)
+      if (known !== undefined) {
+        const cause = Replay.diverged(m, run, key, known, signal, payload)
+        if (cause !== undefined) m.raiseFrom(run.body, cause, undefined)
+        return
+      }
+      record(run, key, signal, payload, Exit.void)
     }
     const frame = root(m, signal)
     frame.scope = frame.root = scope
     m.forks.push({ frame, signal, payload })
     return
   }
-  const known = key === undefined ? undefined : run.ops?.get(key)
-  if (known !== undefined && !(known instanceof Frame)) {
-    m.commands.push({ _tag: "Wake", run, op, exit: known })
-    return
+  const operation = key === undefined ? undefined : run.ops?.get(key)
+  const known = operation?.outcome
+  if (key !== undefined && operation !== undefined) {
+    const cause = Replay.diverged(m, run, key, operation, signal, payload)
+    const exit = cause === undefined ? known : Exit.failCause(cause)
+    if (exit !== undefined && !(exit instanceof Frame)) {
+      m.commands.push({ _tag: "Wake", run, op, exit })
+      return
+    }
   }
   const depth = (inside?.depth ?? 0) + 1
   if (depth > m.options.maxEmitDepth) {
@@ -74,12 +85,12 @@ export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit"
   if (known === undefined && !isHeard(m, signal)) {
     // Nothing to wait for: it keeps its permit.
     const exit = Exit.succeed(mode === "exit" ? Exit.void : undefined)
-    if (key !== undefined) (run.ops ??= new Map()).set(key, exit)
+    if (key !== undefined) record(run, key, signal, payload, exit)
     m.commands.push({ _tag: "Wake", run, op, exit })
     return
   }
   lend(m, run)
-  if (known !== undefined) {
+  if (known instanceof Frame) {
     // The run was loaded from a snapshot; its emit went on meanwhile.
     known.op = op
     ;(m.awaited ??= new Map()).set(op, known)
@@ -93,7 +104,7 @@ export const emit = (m: Machine, record: Extract<Record, { readonly _tag: "Emit"
   frame.mode = mode
   frame.depth = depth
   frame.scope = frame.root = scope
-  if (key !== undefined) (run.ops ??= new Map()).set(key, frame)
+  if (key !== undefined) record(run, key, signal, payload, frame)
   ;(m.awaited ??= new Map()).set(op, frame)
   launchSignal(m, frame, signal, payload)
 }
@@ -103,6 +114,12 @@ const isHeard = (m: Machine, signal: string): boolean => {
   for (const { target } of m.interrupts?.values() ?? [])
     if (typeof target === "object" && target.signal === signal) return true
   return false
+}
+
+/** Keeps what a run has emitted, so that it is not repeated. */
+const record = (run: Run, key: string, signal: string, payload: unknown, outcome: Operation["outcome"]): void => {
+  const ops: Map<string, Operation> = (run.ops ??= new Map<string, Operation>())
+  ops.set(key, { signal, payload, digest: undefined, outcome })
 }
 
 /** Answers the questions that a signal answers. @category steps */
@@ -200,7 +217,8 @@ export const signalEnded = (m: Machine, frame: Frame): void => {
 
 /** An awaited emit has ended: its handler goes on as soon as it has its permit. @category steps */
 export const told = (m: Machine, frame: Frame, run: Run, exit: Exit.Exit<unknown, unknown>): void => {
-  if (frame.key !== undefined) run.ops?.set(frame.key, exit)
+  const operation = frame.key === undefined ? undefined : run.ops?.get(frame.key)
+  if (operation !== undefined) operation.outcome = exit
   // A run that was loaded and has not come to this emit yet is told when it does.
   if (run.stopping || run.state === "ended" || frame.op === 0) return
   back(m, { _tag: "Wake", run, op: frame.op, exit })

@@ -4,13 +4,20 @@
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Closed } from "./Closed.ts"
 import type { Engine } from "./Engine.ts"
 import * as Execution from "./Execution.ts"
+import * as Flows from "./Flow.ts"
 import type { Flow } from "./Flow.ts"
-import type { FlowError } from "./FlowError.ts"
+import { FlowError, NotLoadable } from "./FlowError.ts"
+import * as Loading from "./Loading.ts"
+import type * as Migration from "./Migration.ts"
+import type { Difference } from "./ShapeDiff.ts"
+import type { Snapshot } from "./Snapshot.ts"
 import type { Spec } from "./Spec.ts"
 
 export { define } from "./Flow.ts"
@@ -122,6 +129,156 @@ export const open = <C extends Spec, E, R>(
   options?: Execution.Options
 ): Effect.Effect<Execution.Execution<C, E>, FlowError, R | Scope.Scope> =>
   Effect.tap(create(flow, input, options), (execution) => execution.start)
+
+/**
+ * How an execution goes on: what is absent is as it was saved.
+ *
+ * @category models
+ */
+export interface LoadOptions extends Omit<Execution.Options, "id"> {
+  /** How snapshots of older definitions become such of this one. Default: they are refused. */
+  readonly migrate?: ReadonlyArray<Migration.Migration> | undefined
+}
+
+/**
+ * What is known of a snapshot without loading it.
+ *
+ * @category models
+ */
+export interface Inspection {
+  /** Whether `load` would succeed here. */
+  readonly loadable: boolean
+  /** Everything that is in the way. */
+  readonly findings: ReadonlyArray<Loading.Finding>
+  /** What has changed in the definition since it was saved. */
+  readonly differences: ReadonlyArray<Difference>
+  /** The keys of services that the flow says it needs and that are not provided here. */
+  readonly missing: ReadonlyArray<string>
+  /** The snapshot behind its migrations, where it can be read at all. */
+  readonly snapshot: Option.Option<Snapshot>
+}
+
+/**
+ * Says which services the handlers of a flow need, so that loading a snapshot without them fails at once and names
+ * them. For flows whose types do not say it, such as those loaded from blueprints; types of other flows gain nothing new.
+ *
+ * @category constructors
+ */
+export const requires = <C extends Spec, E, R, const S extends ReadonlyArray<Context.Service.Any>>(
+  flow: Flow<C, E, R>,
+  services: S
+): Flow<C, E, R | S[number]["Identifier"]> =>
+  Flows.fromData({
+    ...flow.data,
+    services: [...new Set([...(flow.data.services ?? []), ...services.map(({ key }) => key)])]
+  })
+
+/**
+ * Lets an execution go on that was saved. Questions wait under the ids that they had; what stood in line starts; handlers
+ * that were at work are run again, and what they had emitted is not emitted again. Chunks that had ended are not run
+ * again. Leaving the Scope cancels it. Fails with `NotLoadable`, which says why.
+ *
+ * `snapshot`: what `execution.save` has given, as JSON.
+ *
+ * @example
+ * ```ts
+ * import { Chain, Interrupt, TriggerFlow } from "effigent/triggerflow"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Approval = Interrupt.make("Approval", { payload: Schema.String, resume: Schema.Boolean })
+ * const Letter = TriggerFlow.define("letter", { input: Schema.String, result: Schema.String, interrupts: [Approval] })
+ * const letter = Letter.build(
+ *   Letter.start.pipe(
+ *     Chain.to("ask", (text, run) => run.pause(Approval, text)),
+ *     Chain.to("send", (approved) => Effect.succeed(approved ? "sent" : "thrown away")),
+ *     Chain.result
+ *   )
+ * )
+ * const text = await TriggerFlow.open(letter, "Dear all").pipe(
+ *   Effect.flatMap((execution) => execution.save()),
+ *   Effect.map((snapshot) => JSON.stringify(snapshot)),
+ *   Effect.scoped,
+ *   Effect.runPromise
+ * )
+ * const program = Effect.gen(function* () {
+ *   const execution = yield* TriggerFlow.load(letter, JSON.parse(text))
+ *   yield* execution.answer(Approval, true, { id: "Approval#1" })
+ *   return (yield* execution.close()).result
+ * })
+ * console.log(await Effect.runPromise(Effect.scoped(program))) // => { _id: 'Option', _tag: 'Some', value: 'sent' }
+ * ```
+ *
+ * @category snapshots
+ */
+export const load = <C extends Spec, E, R>(
+  flow: Flow<C, E, R>,
+  snapshot: unknown,
+  options: LoadOptions = {}
+): Effect.Effect<Execution.Execution<C, E>, FlowError, R | Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
+    Effect.flatMap(Execution.check(flow), () => {
+      // What handlers need is in the context; nobody looks at it but by key.
+      const services = context as Context.Context<never>
+      const { findings, snapshot: saved } = Loading.examine(flow.data, snapshot, services, options.migrate ?? [])
+      const id = saved?.execution.executionId ?? ""
+      if (findings.length > 0 || saved === undefined) return Effect.fail(notLoadable(flow, id, findings))
+      const settings = Loading.overridden(Loading.settingsOf(saved), options)
+      const loaded = Loading.engineOf(flow.data, saved, settings, services)
+      if (Result.isFailure(loaded)) return Effect.fail(notLoadable(flow, id, [loaded.failure]))
+      const { engine, input } = loaded.success
+      engine.onStep = options.onStep
+      return Effect.map(
+        Effect.acquireRelease(
+          Effect.sync(() => engine.resume()),
+          () => engine.shutdown("its Scope was closed")
+        ),
+        () => Execution.fromEngine<C, E>(engine, input)
+      )
+    })
+  )
+
+const notLoadable = (
+  flow: { readonly name: string },
+  execution: string,
+  findings: ReadonlyArray<Loading.Finding>
+): FlowError => {
+  const why = findings[0]?.why ?? "value"
+  const issue = findings.map(({ issue }) => issue).join("\n")
+  return new FlowError({ flow: flow.name, execution, reason: new NotLoadable({ why, issue }) })
+}
+
+/**
+ * Says whether a snapshot can be loaded here, and everything that is in the way, without loading it. Which services are
+ * provided is seen in the context that it runs in.
+ *
+ * @category snapshots
+ */
+export const inspect = <C extends Spec, E, R>(
+  flow: Flow<C, E, R>,
+  snapshot: unknown,
+  options: { readonly migrate?: ReadonlyArray<Migration.Migration> | undefined } = {}
+): Effect.Effect<Inspection> =>
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.sync(() => {
+      const {
+        differences,
+        findings,
+        missing,
+        snapshot: saved
+      } = Loading.examine(flow.data, snapshot, context, options.migrate ?? [])
+      // Values are looked at where the definition fits.
+      const fits = saved !== undefined && findings.every(({ why }) => why === "services")
+      const value = fits ? Loading.readable(flow.data, saved, context) : undefined
+      const all = value === undefined ? findings : [...findings, value]
+      return {
+        loadable: all.length === 0,
+        findings: all,
+        differences,
+        missing,
+        snapshot: Option.fromUndefinedOr(saved)
+      }
+    })
+  )
 
 /**
  * Runs a flow and gives what it puts into its runtime stream; fails as the flow fails. A reader that ends early ends the

@@ -30,6 +30,9 @@ export * as ShapeDiff from "./ShapeDiff.ts"
 /** Graphs of tasks, as data. @category modules */
 export * as TaskGraph from "./TaskGraph.ts"
 
+/** Saved executions. @category modules */
+export * as Snapshot from "./Snapshot.ts"
+
 /** What chains begin at. @category modules */
 export * as Trigger from "./Trigger.ts"
 
