@@ -14,6 +14,7 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sessions from "../../services/SessionStore.ts"
+import { folderOf, longestName } from "./Folders.ts"
 
 /**
  * Where the files are.
@@ -37,16 +38,6 @@ const Text = Schema.fromJsonString(Schema.toCodecJson(Save))
 const decode = Schema.decodeUnknownResult(Text)
 const encode = Schema.encodeUnknownResult(Text)
 
-// Names of files that are told apart everywhere: no large letters, no dots, nothing but ASCII.
-const folderOf = (id: string): string =>
-  Array.from(new TextEncoder().encode(id), (byte) =>
-    (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x2d || byte === 0x5f
-      ? String.fromCharCode(byte)
-      : `%${byte.toString(16).padStart(2, "0")}`
-  ).join("")
-
-// What file systems take as one name.
-const longestName = 255
 const readsAtOnce = 16
 
 const has = (error: PlatformError, tag: "NotFound" | "AlreadyExists") => error.reason._tag === tag
