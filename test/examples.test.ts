@@ -81,6 +81,11 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "text writes: for 12 minutes.",
     'nothing stands behind ${INIT.service} in the input "service"'
   ],
+  "18-save-and-load.ts": [
+    "reserve a lamp\nreserve a bulb\nsaved: waiting, 1 handler\n",
+    "version 1 asks Approval#1: { cents: 2400 }",
+    "ship a lamp and a bulb for Ada"
+  ],
   "19-order-flow.ts": [
     "B2: somebody says yes\n",
     "C3: somebody says no\n",
