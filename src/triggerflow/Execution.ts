@@ -550,15 +550,8 @@ class Impl {
     return Effect.sync(() => statusOf(this.engine))
   }
 
-  save(options?: Saving.Options): Effect.Effect<Snapshot, FlowError.FlowError> {
-    const { engine } = this
-    return Effect.flatMap(
-      engine.whenQuiet(() => Saving.write(engine, this.input, options)),
-      (written) =>
-        Result.isFailure(written)
-          ? Effect.fail(Saving.refused(engine, written.failure))
-          : Effect.succeed(written.success)
-    )
+  save(options?: Saving.Options) {
+    return Saving.save(this.engine, this.input, options)
   }
 
   get seal() {

@@ -1,4 +1,5 @@
 /** Writes an execution as a snapshot: what is alive, as it is between two records. Everything else is left out. */
+import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
@@ -477,10 +478,20 @@ const withoutReplies = (exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown, u
         Exit.succeed(withoutReplies(exit.value as Exit.Exit<unknown, unknown>))
       : Exit.void
 
-/** What says that an execution cannot be saved. @category errors */
-export const refused = (engine: Engine, problems: ReadonlyArray<Problem>): FlowError.FlowError =>
-  new FlowError.FlowError({
-    flow: engine.plan.data.contract.name,
-    execution: engine.settings.executionId,
-    reason: new FlowError.NotSaveable({ problems })
-  })
+/** Writes an execution at a moment in which nothing is half done. @category conversions */
+export const save = (
+  engine: Engine,
+  input: unknown,
+  options: Options | undefined
+): Effect.Effect<Snapshot, FlowError.FlowError> =>
+  Effect.flatMap(
+    engine.whenQuiet(() => write(engine, input, options)),
+    (written) => {
+      if (Result.isSuccess(written)) return Effect.succeed(written.success)
+      const { plan, settings } = engine
+      const reason = new FlowError.NotSaveable({ problems: written.failure })
+      return Effect.fail(
+        new FlowError.FlowError({ flow: plan.data.contract.name, execution: settings.executionId, reason })
+      )
+    }
+  )
