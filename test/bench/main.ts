@@ -19,6 +19,7 @@ const groups: ReadonlyArray<Group> = [
   { id: "P4", load: () => import("./agents.ts") },
   { id: "P5", load: () => import("./parsing.ts") },
   { id: "P5", load: () => import("./responses.ts") },
+  { id: "P7", load: () => import("./resuming.ts") },
   { id: "P8", load: () => import("./imports.ts") },
   { id: "P9", load: () => import("./requests.ts") }
 ]

@@ -45,7 +45,7 @@ describe("inputs", () => {
     })
   )
 
-  it.effect("DG-01 roots run at once, and a task starts when the last of its dependencies is done", () =>
+  it.effect("DG-01 S52 roots run at once, and a task starts when the last of its dependencies is done", () =>
     Effect.gen(function* () {
       const log: Array<string> = []
       const handlers = TaskGraph.handlers({

@@ -5,7 +5,7 @@ import { Chain, TriggerFlow } from "effigent/triggerflow"
 import { A, Approval, Ask, B, beside, Boom, causeOf, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
 
 describe("Failure", () => {
-  it.effect("TF-19 a failing step fails the run with its own error and stops its siblings", () =>
+  it.effect("TF-19 S55 a failing step fails the run with its own error and stops its siblings", () =>
     Effect.gen(function* () {
       const meter = new Meter()
       const flow = F.build(

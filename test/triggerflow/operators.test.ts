@@ -8,7 +8,7 @@ const J = TriggerFlow.define("json", { input: Schema.Json, result: Schema.Json }
 const Numbers = TriggerFlow.define("numbers", { input: Schema.Array(Schema.Number), result: Schema.Json })
 
 describe("batch", () => {
-  it.effect("TF-08 gives the same input to every branch, and a record in declaration order", () =>
+  it.effect("TF-08 S57 gives the same input to every branch, and a record in declaration order", () =>
     Effect.gen(function* () {
       const flow = F.build(
         F.start.pipe(
@@ -477,7 +477,7 @@ describe("match", () => {
 })
 
 describe("loop", () => {
-  it.effect("asks before each round, with the number of rounds done", () =>
+  it.effect("S53 asks before each round, with the number of rounds done", () =>
     Effect.gen(function* () {
       const rounds: Array<number> = []
       const flow = F.build(
