@@ -12,9 +12,9 @@ import * as Agent from "../agent/Agent.ts"
 import * as Output from "../output/Output.ts"
 import type { ResponseAborted } from "../request/ResponseError.ts"
 import * as Validation from "../request/Validation.ts"
-import { check } from "../triggerflow/TaskCheck.ts"
-import { type Finding, type Graph, type InvalidGraph, read } from "../triggerflow/TaskDocument.ts"
-import * as TaskHandlers from "../triggerflow/TaskHandlers.ts"
+import { check } from "../triggerflow/tasks/TaskCheck.ts"
+import { type Finding, type Graph, type InvalidGraph, read } from "../triggerflow/tasks/TaskDocument.ts"
+import * as TaskHandlers from "../triggerflow/tasks/TaskHandlers.ts"
 
 const { ensure, field } = Output
 

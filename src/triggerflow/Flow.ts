@@ -14,7 +14,7 @@ import type { ContractData, FlowData } from "./Node.ts"
 import type { Resolved } from "./Interrupt.ts"
 import type { Run } from "./Run.ts"
 import type * as Signal from "./Signal.ts"
-import type * as Shared from "./Shared.ts"
+import type * as Shared from "./hosting/Shared.ts"
 import type { Key, Spec } from "./Spec.ts"
 import * as Trigger from "./Trigger.ts"
 

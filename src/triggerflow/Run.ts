@@ -15,7 +15,7 @@ import type * as Scope from "effect/Scope"
 import type { FlowError } from "./FlowError.ts"
 import type * as Interrupt from "./Interrupt.ts"
 import type * as Signal from "./Signal.ts"
-import type { Shared } from "./Shared.ts"
+import type { Shared } from "./hosting/Shared.ts"
 import type { Element, Key, ListKey, OptionalKey, Spec } from "./Spec.ts"
 
 /**

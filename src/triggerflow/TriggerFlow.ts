@@ -9,15 +9,15 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Closed } from "./Closed.ts"
-import type { Engine } from "./Engine.ts"
+import type { Engine } from "./engine/Engine.ts"
 import * as Execution from "./Execution.ts"
 import * as Flows from "./Flow.ts"
 import type { Flow } from "./Flow.ts"
 import { FlowError, NotLoadable } from "./FlowError.ts"
-import * as Loading from "./Loading.ts"
-import type * as Migration from "./Migration.ts"
-import type { Difference } from "./ShapeDiff.ts"
-import type { Snapshot } from "./Snapshot.ts"
+import * as Loading from "./saving/Loading.ts"
+import type * as Migration from "./saving/Migration.ts"
+import type { Difference } from "./definition/ShapeDiff.ts"
+import type { Snapshot } from "./saving/Snapshot.ts"
 import type { Spec } from "./Spec.ts"
 
 export { define } from "./Flow.ts"
@@ -29,8 +29,8 @@ export {
   type HostedFailure,
   type HostFailure,
   type StartOptions
-} from "./Hosted.ts"
-export { shared } from "./Shared.ts"
+} from "./hosting/Hosted.ts"
+export { shared } from "./hosting/Shared.ts"
 
 export {
   /**

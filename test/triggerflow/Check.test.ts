@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import * as Chain from "../../src/triggerflow/Chain.ts"
-import { check } from "../../src/triggerflow/Check.ts"
+import { check } from "../../src/triggerflow/definition/Check.ts"
 import * as TriggerFlow from "../../src/triggerflow/Flow.ts"
 import { InvalidDefinition } from "../../src/triggerflow/FlowError.ts"
 import * as Interrupt from "../../src/triggerflow/Interrupt.ts"

@@ -7,8 +7,8 @@ import { Interrupt, Signal, type Snapshot, TriggerFlow } from "effigent/triggerf
 import type { Execution } from "../../src/triggerflow/Execution.ts"
 import { define, type Flow, fromData } from "../../src/triggerflow/Flow.ts"
 import type { Body, ChunkNode, FlowData, Handler, Node } from "../../src/triggerflow/Node.ts"
-import type { Machine } from "../../src/triggerflow/Machine.ts"
-import type { Record } from "../../src/triggerflow/Record.ts"
+import type { Machine } from "../../src/triggerflow/engine/Machine.ts"
+import type { Record } from "../../src/triggerflow/engine/Record.ts"
 import type { Run } from "../../src/triggerflow/Run.ts"
 
 const signals = [0, 1, 2].map((n) => Signal.make(`S${n}`, Schema.Number, { reply: Schema.Number }))

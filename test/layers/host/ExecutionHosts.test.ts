@@ -4,7 +4,7 @@ import { ExecutionHosts } from "effigent/layers/host"
 import { ExecutionHost, type FlowRunner, UnknownExecution } from "effigent/services/ExecutionHost"
 import { ExecutionHostConformance } from "effigent/testing"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
-import * as Runner from "../../../src/triggerflow/Runner.ts"
+import * as Runner from "../../../src/triggerflow/hosting/Runner.ts"
 
 describe("ExecutionHosts.inProcess", () => {
   for (const one of ExecutionHostConformance.cases) {

@@ -1,5 +1,5 @@
 /** What holds at every step and at the end of every execution, whatever its program and its schedule. */
-import type { Machine } from "../../../src/triggerflow/Machine.ts"
+import type { Machine } from "../../../src/triggerflow/engine/Machine.ts"
 import type { Entry, Item, Traced } from "./Interpret.ts"
 import { type Chunk, chunksOf, nodesOf, type Program, singlesOf } from "./Program.ts"
 

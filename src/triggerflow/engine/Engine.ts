@@ -1,0 +1,669 @@
+/**
+ * The engine of an execution: it feeds the machine with what happens and does what the machine says. Every handler is a
+ * fiber that the engine owns; when the execution closes, none is left.
+ *
+ * Records are taken in one after another, never nested: what handlers do while a record is worked on stands in line.
+ * So neither deep emits nor long chains grow the stack. After a number of records the engine lets others run.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Scheduler from "effect/Scheduler"
+import { ask } from "./Conditions.ts"
+import * as FlowError from "../FlowError.ts"
+import type { Decision, Frame, Run, Waiting } from "./Frame.ts"
+import { Handle, reader } from "./Handle.ts"
+import * as Interrupt from "../Interrupt.ts"
+import { Machine } from "./Machine.ts"
+import type { SubFlowNode } from "../Node.ts"
+import * as Plans from "./Plan.ts"
+import type { Plan } from "./Plan.ts"
+import type { Command, Record, Writes, Written } from "./Record.ts"
+import * as Restoring from "../saving/Restoring.ts"
+import { listen } from "./SharedListener.ts"
+import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
+import type { Image } from "../saving/Snapshot.ts"
+import { attempt, call, Violation } from "./UserCode.ts"
+import type { Reader } from "../saving/Values.ts"
+
+/**
+ * How an execution is run.
+ *
+ * @category models
+ */
+export interface Settings {
+  readonly executionId: string
+  readonly concurrency: number
+  readonly failures: "fail" | "continue"
+  readonly maxEmitDepth: number
+  readonly recorded: boolean
+  /** After how many milliseconds of idleness it is closed; never where absent. */
+  readonly autoClose: number | undefined
+  /** A question fails the execution, since nobody could answer. */
+  readonly failOnPause: boolean
+  readonly timeout: number | undefined
+  readonly idleTimeout: number | undefined
+  readonly stream: Policy
+  /** How many snapshots of it are to be kept. */
+  readonly keepSnapshots: number
+}
+
+/** A record, or how it is made when its turn comes. */
+type Entry = Record | { readonly _tag: "Later"; readonly make: () => Record | undefined; readonly then: () => void }
+
+/** After how many records the engine lets other fibers run. */
+const turn = 1024
+
+type Resume = (exit: Exit.Exit<unknown, unknown>) => void
+
+/** A sub-flow at work. @category models */
+export interface Child {
+  readonly frame: Frame
+  readonly engine: Engine
+  stopping: boolean
+}
+
+/**
+ * One execution at work.
+ *
+ * @category models
+ */
+export class Engine {
+  readonly plan: Plan
+  readonly machine: Machine
+  readonly settings: Settings
+  readonly context: Context.Context<never>
+  readonly stream: RuntimeStream
+  readonly clock: Clock.Clock
+  /** How it ended. */
+  exit: Exit.Exit<void, unknown> | undefined = undefined
+  children: Map<Frame, Child> | undefined = undefined
+  /** When it was made, and when its time is over, in milliseconds since 1970. */
+  createdAt: number
+  deadline: number | undefined = undefined
+  /** When something happened last, in milliseconds since 1970; kept where somebody asks. */
+  last = 0
+  /** Called with what a sub-flow tells its parent. */
+  onEvent: ((event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string>) => void) | undefined =
+    undefined
+  /** The execution that it is a part of; itself where it is none. */
+  root: Engine = this
+  /** Called after each record, for checks. */
+  onStep: ((record: Record | undefined, machine: Machine) => void) | undefined = undefined
+
+  /** Who waits for a moment in which nothing is half done. */
+  private quiet: Set<() => void> | undefined = undefined
+  private busy = false
+  private restored: Map<Frame, Engine> | undefined = undefined
+  private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  private queue: Array<Entry> = []
+  private head = 0
+  private draining = false
+  private crashed = false
+  private dispatcher: Scheduler.SchedulerDispatcher | undefined = undefined
+  /** Absent until a handler does not end at once. */
+  private fibers: Map<Run, Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  private aux: Set<Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  private asking: Map<Decision, Fiber.Fiber<unknown, unknown>> | undefined = undefined
+  private waiters: Map<number, Resume> | undefined = undefined
+  private tickets: Map<number, Resume> | undefined = undefined
+  private ops = 0
+  private closed: Array<(exit: Exit.Exit<void, unknown>) => void> | undefined = undefined
+  private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
+
+  constructor(plan: Plan, settings: Settings, context: Context.Context<never>) {
+    this.plan = plan
+    this.settings = settings
+    this.context = context
+    this.fork = Effect.runForkWith(context)
+    this.clock = Context.get(context, Clock.Clock)
+    this.stream = new RuntimeStream(settings.stream)
+    this.machine = new Machine(plan, settings)
+    this.createdAt = this.now()
+    for (const [key, json] of initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
+  }
+
+  /** Begins the execution; does nothing the second time. An input that the contract does not admit fails it. */
+  start(input: unknown): void {
+    if (this.machine.started) return
+    const issue = this.plan.input.misfit(input)
+    if (issue !== undefined)
+      return this.submit({
+        _tag: "Fail",
+        cause: this.error(new FlowError.ContractViolation({ part: "input", issue }))
+      })
+    const { timeout } = this.settings
+    if (timeout !== undefined) this.deadline = this.now() + timeout
+    this.begins()
+    this.submit({ _tag: "Start", input })
+  }
+
+  /** Begins to count the time that it may take, and to listen to what executions share. */
+  private begins(): void {
+    const { timeout, idleTimeout } = this.settings
+    if (this.deadline !== undefined) {
+      const left = Math.max(0, this.deadline - this.now())
+      const cause = this.error(new FlowError.ExecutionTimeout({ kind: "run", limit: timeout ?? left }))
+      this.after(left, { _tag: "Fail", cause })
+    }
+    if (idleTimeout !== undefined) {
+      this.last = this.now()
+      this.own(this.watch(idleTimeout))
+    }
+    if (this.plan.shared.size > 0) this.own(listen(this))
+  }
+
+  // ---------------------------------------------------------------------------------------------- snapshots
+
+  /** Gives what `take` gives at a moment in which everything is between two records and nothing is being stopped. */
+  whenQuiet<A>(take: () => A): Effect.Effect<A> {
+    return Effect.callback<A>((resume) => {
+      const settle = () => resume(attempt(take) as Exit.Exit<A>) // `take` throws only what is a defect.
+      // What was handed in before is taken in first.
+      this.submit({
+        _tag: "Later",
+        make: () => undefined,
+        then: () => {
+          ;(this.quiet ??= new Set()).add(settle)
+          this.settleQuiet()
+        }
+      })
+      return Effect.sync(() => this.quiet?.delete(settle))
+    })
+  }
+
+  private settleQuiet(): void {
+    const { quiet } = this
+    if (quiet === undefined || !this.isQuiet()) return
+    this.quiet = undefined
+    for (const settle of quiet) settle()
+  }
+
+  private isQuiet(): boolean {
+    const { machine } = this
+    if (this.busy || machine.stops !== undefined) return false
+    for (const frame of machine.children ?? []) {
+      const child = this.children?.get(frame)
+      // A sub-flow that has ended is about to say so.
+      if (child === undefined || child.engine.exit !== undefined || !child.engine.isQuiet()) return false
+    }
+    return true
+  }
+
+  /** Becomes what a snapshot says, sub-flows included; nothing moves before `resume`. */
+  restore(image: Image, reader: Reader): void {
+    const { children } = Restoring.restore(this.machine, image, reader)
+    for (const [frame, child] of children) {
+      const engine = this.childEngine(frame)
+      engine.restore(child, Restoring.readerOf(engine.plan, reader))
+      ;(this.restored ??= new Map()).set(frame, engine)
+    }
+    const { ended, failure } = this.machine
+    if (ended === undefined) return
+    this.exit = failure === undefined ? Exit.void : Exit.failCause(failure)
+    this.stream.end(this.exit)
+  }
+
+  /** Lets go on what was restored. */
+  resume(): void {
+    if (!this.machine.started || this.exit !== undefined) return
+    this.begins()
+    for (const { expires, id } of this.machine.interrupts?.values() ?? []) this.expire(id, expires)
+    this.submit({ _tag: "Resume" })
+  }
+
+  now(): number {
+    return this.clock.currentTimeMillisUnsafe()
+  }
+
+  /** A failure of the execution itself. */
+  error(reason: FlowError.Reason): Cause.Cause<FlowError.FlowError> {
+    return Cause.fail(
+      new FlowError.FlowError({ flow: this.plan.data.contract.name, execution: this.settings.executionId, reason })
+    )
+  }
+
+  // ---------------------------------------------------------------------------------------------- records
+
+  /** Takes in a record, now or in its turn. */
+  submit(entry: Entry): void {
+    this.queue.push(entry)
+    if (!this.draining) this.drain()
+  }
+
+  /** Takes in a record, but not before whoever calls has gone on. */
+  submitLater(entry: Entry): void {
+    this.queue.push(entry)
+    if (!this.draining) this.yield()
+  }
+
+  private drain(): void {
+    try {
+      this.work()
+    } catch (defect) {
+      this.crash(defect)
+    }
+  }
+
+  /** Something of the user's threw in the middle of a step (a Schema that cannot read what it wrote): everything ends. */
+  private crash(defect: unknown): void {
+    const again = this.crashed
+    this.crashed = true
+    this.draining = false
+    if (!again) return this.submit({ _tag: "Fail", cause: Cause.die(defect) })
+    for (const fiber of this.fibers?.values() ?? []) fiber.interruptUnsafe()
+    this.machine.failure = Cause.die(defect)
+    this.machine.ended = "failed"
+    this.machine.lifecycle = "closed"
+    if (this.exit === undefined) this.finish()
+  }
+
+  private work(): void {
+    this.draining = true
+    let left = turn
+    while (true) {
+      if (this.head < this.queue.length) {
+        const entry = this.queue[this.head++]
+        if (this.head === 1024) {
+          this.queue = this.queue.slice(this.head)
+          this.head = 0
+        }
+        if (entry !== undefined) this.take(entry)
+      } else {
+        this.queue = []
+        this.head = 0
+        if (!this.machine.fork()) break
+        this.perform(undefined)
+      }
+      if (--left === 0) return this.yield()
+    }
+    this.draining = false
+  }
+
+  private yield(): void {
+    this.draining = true
+    this.dispatcher ??= Context.get(this.context, Scheduler.Scheduler).makeDispatcher()
+    this.dispatcher.scheduleTask(() => this.drain(), 0)
+  }
+
+  private take(entry: Entry): void {
+    const { root } = this
+    if (root.settings.idleTimeout !== undefined) root.last = root.now()
+    if (entry._tag !== "Later") {
+      this.machine.step(entry)
+      return this.perform(entry)
+    }
+    const record = entry.make()
+    if (record !== undefined) {
+      this.machine.step(record)
+      this.perform(record)
+    }
+    entry.then()
+  }
+
+  private perform(record: Record | undefined): void {
+    const commands = this.machine.commands
+    if (commands.length > 0) {
+      this.machine.commands = []
+      this.busy = true
+      for (const command of commands) this.execute(command)
+      this.busy = false
+    }
+    this.onStep?.(record, this.machine)
+    if (this.root.quiet !== undefined) this.root.settleQuiet()
+  }
+
+  private execute(command: Command): void {
+    switch (command._tag) {
+      case "Run":
+        return this.begin(command.run)
+      case "Stop":
+        return this.interrupt(command.run)
+      case "Wake":
+        return this.wake(command.op, command.exit)
+      case "Decide":
+        return this.decide(command.decision)
+      case "StopDecision":
+        this.asking?.get(command.decision)?.interruptUnsafe()
+        return
+      case "Child":
+        return this.child(command.frame)
+      case "StopChild": {
+        const child = this.children?.get(command.frame)
+        if (child === undefined) return
+        child.stopping = true
+        return child.engine.submit({ _tag: "Cancel", reason: "the sub-flow was stopped" })
+      }
+      case "Reply": {
+        const resume = this.tickets?.get(command.ticket)
+        this.tickets?.delete(command.ticket)
+        resume?.(command.exit)
+        return
+      }
+      case "Item":
+        return this.tell({ _tag: "item", json: command.json, volatile: false })
+      case "Waiting":
+        return this.ask(command.waiting)
+      case "Answered":
+        return this.tell({ _tag: "answered", id: command.waiting.id, interrupt: command.waiting.interrupt })
+      case "Intervention":
+        return this.tell({ _tag: "intervention", id: command.id, action: command.action })
+      case "Idle":
+        return this.idle(command.generation)
+      case "Closed":
+        return this.finish()
+    }
+  }
+
+  /** Puts an event into the runtime stream, and into that of the parent. */
+  tell(event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string> = []): void {
+    this.stream.append(event, path)
+    this.onEvent?.(event, path)
+  }
+
+  // ---------------------------------------------------------------------------------------------- handlers
+
+  private begin(run: Run): void {
+    const handle = new Handle(this, run)
+    const fiber = this.fork(handle.effect(run.step.node.handler, run.step.node.settings))
+    fiber.addObserver((exit) => {
+      this.fibers?.delete(run)
+      this.settle(run, handle, exit)
+    })
+    if (fiber.pollUnsafe() === undefined) (this.fibers ??= new Map()).set(run, fiber)
+  }
+
+  private settle(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {
+    handle.closed = true
+    if (Exit.isFailure(exit)) return this.submit({ _tag: "Failed", run, cause: exit.cause })
+    const output = exit.value
+    const writes = handle.take()
+    if (!Interrupt.isPause(output)) return this.submit({ _tag: "Done", run, output, writes })
+    this.submit({ _tag: "Paused", run, request: output.request, writes, at: this.now() })
+  }
+
+  private interrupt(run: Run): void {
+    const fiber = this.fibers?.get(run)
+    if (fiber !== undefined) fiber.interruptUnsafe()
+    // It was to begin in the step that broke.
+    else if (this.crashed) this.submit({ _tag: "Failed", run, cause: Cause.interrupt() })
+  }
+
+  /** A number under which a handler waits. */
+  op(resume: Resume): number {
+    const op = ++this.ops
+    ;(this.waiters ??= new Map()).set(op, resume)
+    return op
+  }
+
+  /** Stops what an emit has started, and waits until it has. */
+  stopEmit(run: Run, op: number): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.waiters?.delete(op)
+      ;(this.waiters ??= new Map()).set(-op, () => resume(Effect.void))
+      this.submit({ _tag: "EmitStopped", run, op })
+    })
+  }
+
+  private wake(op: number, exit: Exit.Exit<unknown, unknown>): void {
+    const resume = this.waiters?.get(op)
+    this.waiters?.delete(op)
+    resume?.(exit)
+  }
+
+  // ---------------------------------------------------------------------------------------------- conditions
+
+  private decide(decision: Decision): void {
+    const done = (hits: Exit.Exit<ReadonlyArray<number>, unknown>) => this.submit({ _tag: "Decided", decision, hits })
+    const asked = ask(decision, reader(this))
+    if (!Effect.isEffect(asked)) return done(asked)
+    // What handlers need is in the context that the execution was opened with.
+    const fiber = this.fork(asked as Effect.Effect<ReadonlyArray<number>, unknown>)
+    fiber.addObserver((exit) => {
+      this.asking?.delete(decision)
+      done(exit)
+    })
+    if (fiber.pollUnsafe() === undefined) (this.asking ??= new Map()).set(decision, fiber)
+  }
+
+  // ---------------------------------------------------------------------------------------------- sub-flows
+
+  private child(frame: Frame): void {
+    // Only a sub-flow asks for a child.
+    const node = frame.step?.node as SubFlowNode
+    const restored = this.restored?.get(frame)
+    this.restored?.delete(frame)
+    const ended = (exit: Extract<Record, { readonly _tag: "ChildEnded" }>["exit"]) => {
+      this.children?.delete(frame)
+      this.submit({ _tag: "ChildEnded", frame, exit })
+    }
+    const input =
+      restored !== undefined
+        ? Exit.void
+        : attempt(() =>
+            node.capture === undefined ? frame.value : call(node.capture, frame.value, this.machine.cells.all())
+          )
+    if (Exit.isFailure(input)) return ended(Exit.failCause(input.cause))
+    const engine = restored ?? this.childEngine(frame)
+    engine.onStep = this.onStep
+    const child: Child = { frame, engine, stopping: false }
+    ;(this.children ??= new Map()).set(frame, child)
+    engine.onClosed((exit: Exit.Exit<void, unknown>) => {
+      this.machine.failures = [...this.machine.failures, ...engine.machine.failures]
+      if (child.stopping) return ended(stoppedExit(exit))
+      if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
+      ended(attempt(() => this.childOutput(node, engine, frame.value)))
+    })
+    if (restored === undefined) engine.start(input.value)
+    else engine.resume()
+  }
+
+  private childEngine(frame: Frame): Engine {
+    // Only a sub-flow has a child.
+    const node = frame.step?.node as SubFlowNode
+    const plan = Plans.of(node.flow)
+    const id = `${this.settings.executionId}/${node.name ?? plan.data.contract.name}#${frame.id}`
+    const settings: Settings = {
+      ...this.settings,
+      executionId: id,
+      autoClose: 0,
+      timeout: undefined,
+      idleTimeout: undefined,
+      stream: { _tag: "sliding", capacity: 1 }
+    }
+    const engine = new Engine(plan, settings, this.context)
+    engine.root = this.root
+    engine.onEvent = (event, path) => this.tell(event, [id, ...path])
+    return engine
+  }
+
+  private childOutput(
+    node: SubFlowNode,
+    engine: Engine,
+    value: unknown
+  ): { readonly value: unknown; readonly writes: Writes } {
+    const closed = engine.snapshot()
+    const output =
+      node.result !== undefined
+        ? call(node.result, closed, value)
+        : engine.plan.result === undefined
+          ? closed.state
+          : Option.getOrUndefined(closed.result)
+    const back = node.writeBack === undefined ? {} : call(node.writeBack, closed, value)
+    return { value: output, writes: this.writesOf(Object(back)) }
+  }
+
+  /** Fields of the state as writes. */
+  private writesOf(fields: object): Writes {
+    return Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [this.set(key, value, false)]))
+  }
+
+  /** A write of a field; throws the failure where its Schema does not admit the value. */
+  set(key: string, value: unknown, silent: boolean): Written {
+    const field = this.plan.fields.get(key)
+    const json = field === undefined ? Result.fail("the contract has no such field") : field.codec.encode(value)
+    if (Result.isFailure(json))
+      throw new Violation(this.error(new FlowError.ContractViolation({ part: `state.${key}`, issue: json.failure })))
+    return { _tag: "set", key, json: json.success, silent }
+  }
+
+  // ---------------------------------------------------------------------------------------------- outside
+
+  /** Waits for the answer to a record that carries a ticket. */
+  request<A>(make: (ticket: number) => Record): Effect.Effect<A, unknown> {
+    return Effect.callback<A, unknown>((resume) => {
+      const ticket = ++this.ops
+      const told = (exit: Exit.Exit<unknown, unknown>): void => {
+        // What comes back under a ticket has the type that the record asks for.
+        resume(exit as Exit.Exit<A, unknown>)
+      }
+      ;(this.tickets ??= new Map()).set(ticket, told)
+      this.submit(make(ticket))
+      return Effect.sync(() => this.tickets?.delete(ticket))
+    })
+  }
+
+  /** Calls back when the execution is closed. */
+  onClosed(then: (exit: Exit.Exit<void, unknown>) => void): void {
+    if (this.exit !== undefined) then(this.exit)
+    else (this.closed ??= []).push(then)
+  }
+
+  /** Waits until the execution is closed; gives how. */
+  get awaitClosed(): Effect.Effect<void, unknown> {
+    return Effect.callback<void, unknown>((resume) => {
+      this.onClosed(resume)
+      return Effect.sync(() => {
+        this.closed = this.closed?.filter((then) => then !== resume)
+      })
+    })
+  }
+
+  /** Cancels the execution and waits until nothing of it is left. */
+  shutdown(reason: string): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.exit === undefined) this.submit({ _tag: "Cancel", reason })
+      return Effect.ignoreCause(this.awaitClosed)
+    })
+  }
+
+  snapshot(): {
+    readonly executionId: string
+    readonly status: "completed" | "failed" | "cancelled"
+    readonly state: Readonly<Record_>
+    readonly result: Option.Option<unknown>
+  } {
+    const { ended, result, cells } = this.machine
+    return {
+      executionId: this.settings.executionId,
+      status: ended ?? "cancelled",
+      state: cells.all(),
+      result:
+        result === undefined || this.plan.result === undefined
+          ? Option.none()
+          : Option.some(Result.getOrThrow(this.plan.result.decode(result)))
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------- questions, time, end
+
+  private ask(waiting: Waiting): void {
+    const { id, interrupt, payload, expires } = waiting
+    const json = this.plan.codecs.interrupts.get(interrupt)?.payload.encode(payload)
+    // `run.pause` has refused what has no encoding.
+    this.tell({ _tag: "interrupt", id, interrupt, payload, json: json?._tag === "Success" ? json.success : null })
+    if (this.settings.failOnPause)
+      return this.submit({ _tag: "Fail", cause: this.error(new FlowError.Paused({ interrupt, id })) })
+    this.expire(id, expires)
+  }
+
+  private expire(id: string, expires: number | undefined): void {
+    if (expires !== undefined) this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })
+  }
+
+  private after(millis: number, record: Record): void {
+    this.own(Effect.flatMap(Effect.sleep(millis), () => Effect.sync(() => this.submit(record))))
+  }
+
+  private watch(limit: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const left = this.last + limit - this.now()
+      if (left > 0) return Effect.flatMap(Effect.sleep(left), () => this.watch(limit))
+      return Effect.sync(() =>
+        this.submit({ _tag: "Fail", cause: this.error(new FlowError.ExecutionTimeout({ kind: "idle", limit })) })
+      )
+    })
+  }
+
+  /** Forks work of the engine itself, which ends with the execution. */
+  own(effect: Effect.Effect<unknown>): Fiber.Fiber<unknown, unknown> {
+    const fiber = this.fork(effect)
+    if (fiber.pollUnsafe() === undefined) {
+      const aux = (this.aux ??= new Set())
+      aux.add(fiber)
+      fiber.addObserver(() => aux.delete(fiber))
+    }
+    return fiber
+  }
+
+  private idle(generation: number): void {
+    this.timer?.interruptUnsafe()
+    const { autoClose } = this.settings
+    if (autoClose === undefined) return
+    const record: Record = { _tag: "AutoClose", generation }
+    if (autoClose === 0) return this.submit(record)
+    this.timer = this.own(
+      Effect.flatMap(Effect.sleep(Duration.millis(autoClose)), () => Effect.sync(() => this.submit(record)))
+    )
+  }
+
+  private finish(): void {
+    const { failure } = this.machine
+    const exit = failure === undefined ? Exit.void : Exit.failCause(failure)
+    this.exit = exit
+    this.stream.end(exit)
+    const tickets = this.tickets
+    this.tickets = undefined
+    const refused = failure ?? this.error(new FlowError.NotOpen({ lifecycle: "closed", what: "The request" }))
+    if (tickets !== undefined) for (const resume of tickets.values()) resume(Exit.failCause(refused))
+    const closed = this.closed
+    this.closed = undefined
+    for (const then of closed ?? []) then(exit)
+    for (const fiber of this.aux ?? []) fiber.interruptUnsafe()
+  }
+}
+
+type Record_ = { readonly [key: string]: unknown }
+
+/** How a sub-flow that was told to stop has ended: what went wrong meanwhile is told, that it was cancelled is not. */
+const stoppedExit = (exit: Exit.Exit<void, unknown>): Exit.Exit<never, unknown> => {
+  const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
+  const left = reasons.filter(
+    (reason) =>
+      !Cause.isFailReason(reason) ||
+      !(reason.error instanceof FlowError.FlowError) ||
+      reason.error.reason._tag !== "Cancelled"
+  )
+  return left.length === 0 ? Exit.interrupt() : Exit.failCause(Cause.fromReasons(left))
+}
+
+const initials = new WeakMap<Plan, ReadonlyArray<readonly [string, never]>>()
+
+/** The fields of the initial state as JSON; those that do not fit were found by the check of the flow. */
+const initialOf = (plan: Plan): ReadonlyArray<readonly [string, never]> => {
+  const known = initials.get(plan)
+  if (known !== undefined) return known
+  const made = Object.entries(plan.data.contract.initial).flatMap(([key, value]) => {
+    const json = plan.fields.get(key)?.codec.encode(value)
+    // JSON by its codec.
+    return json !== undefined && Result.isSuccess(json) ? [[key, json.success as never] as const] : []
+  })
+  initials.set(plan, made)
+  return made
+}
