@@ -470,4 +470,35 @@ describe("Failure", () => {
       assert.deepStrictEqual([meter.total, meter.now, yield* execution.interrupts], [2, 0, []])
     })
   )
+
+  it.effect("catch emits what the failed try had emitted, and its emits are not taken for those of the try", () =>
+    Effect.gen(function* () {
+      for (const retry of [undefined, Schedule.recurs(1)]) {
+        const seen: Array<string> = []
+        const flow = F.build(
+          F.start.pipe(
+            Chain.to(
+              "s",
+              (_, run) =>
+                run
+                  .emit(A, run.attempt)
+                  .pipe(Effect.andThen(run.emit(A, 10, { key: "k" })), Effect.andThen(Effect.fail("no"))),
+              {
+                retry,
+                catch: (_error, _input, run) => Effect.andThen(run.emit(A, 100), run.emit(A, 200, { key: "k" }))
+              }
+            )
+          ),
+          F.on(A).pipe(
+            Chain.to(
+              "a",
+              pure((n) => seen.push(`${n}`))
+            )
+          )
+        )
+        yield* (yield* TriggerFlow.open(flow, 1)).close()
+        assert.deepStrictEqual(seen.join(" "), retry === undefined ? "1 10 100 200" : "1 10 2 10 100 200")
+      }
+    })
+  )
 })

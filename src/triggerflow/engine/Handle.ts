@@ -164,6 +164,7 @@ export class Handle {
   closed = false
   attempt: number
   private asleep = false
+  private caught = false
   /** When it was used last, where the chunk has an idle time-out. */
   last = 0
   /** What was written and is not visible yet: first what is on its way to the machine, then what waits here. */
@@ -300,8 +301,8 @@ export class Handle {
 
   private key(signal: string, options: EmitOptions | undefined): string | undefined {
     if (!this.engine.settings.recorded) return undefined
-    // Each try has operations of its own.
-    const again = this.attempt === 1 ? "" : `@${this.attempt}`
+    // Each try has operations of its own, and so has the handler of `catch`.
+    const again = this.caught ? "@catch" : this.attempt === 1 ? "" : `@${this.attempt}`
     if (options?.key !== undefined) return `${signal}:${options.key}${again}`
     const counts = (this.counts ??= new Map())
     const count = (counts.get(signal) ?? 0) + 1
@@ -483,6 +484,8 @@ export class Handle {
     if (handler !== undefined)
       effect = Effect.catch(effect, (error) => {
         this.drop()
+        this.caught = true
+        this.counts = undefined
         return Effect.andThen(this.awake, Effect.scoped(handler(error, this.run.input, this)))
       })
     return Effect.mapError(effect, (error) =>
