@@ -927,4 +927,34 @@ describe("save and load", () => {
       assert.strictEqual(yield* after(1000), yield* after(10))
     })
   )
+
+  it.effect(
+    "a handler that an answer runs again after the load loses nothing that it emits in place of something else",
+    () =>
+      Effect.gen(function* () {
+        const log: Array<string> = []
+        const flow = F.build(
+          F.start.pipe(
+            Chain.to("self", (_, run) =>
+              Effect.gen(function* () {
+                const answer = run.resumed(Approval)
+                const replies = yield* run.emit(Ask, Option.isNone(answer) ? 1 : 2)
+                if (Option.isNone(answer)) return yield* run.pause(Approval, "?", { to: "self" })
+                return replies
+              })
+            ),
+            Chain.result
+          ),
+          F.on(Ask).pipe(Chain.to("reply", (n) => Effect.andThen(tell(log)(`reply ${n}`), succeed(`r${n}`))))
+        )
+        for (const loads of [0, 1, 2]) {
+          log.length = 0
+          let execution = yield* TriggerFlow.open(flow, null)
+          for (let i = 0; i < loads; i++) execution = yield* reload(flow, execution)
+          yield* execution.answer(Approval, { ok: true }, { id: "Approval#1" })
+          assert.deepStrictEqual(yield* resultOf(execution), ["r2"])
+          assert.deepStrictEqual(log, ["reply 1", "reply 2"])
+        }
+      })
+  )
 })

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, type FlowErrors, Interrupt, TriggerFlow } from "effigent/triggerflow"
-import { Approval, beside, Choice, E, errorOf, F, Got, pure, reasonOf, settle } from "./support.ts"
+import { A, Approval, beside, Choice, E, errorOf, F, Got, pure, reasonOf, settle } from "./support.ts"
 
 const yes = { ok: true }
 const whyOf = (exit: Exit.Exit<unknown, FlowErrors.FlowError>): string => {
@@ -501,6 +501,39 @@ describe("Questions", () => {
       const execution = yield* TriggerFlow.open(flow, undefined)
       yield* execution.answerJson("When#1", new Date(7).toISOString())
       assert.strictEqual(resultOf(yield* execution.close()), 7)
+    })
+  )
+
+  it.effect("a handler that is run again with its answer repeats no emit, and loses none", () =>
+    Effect.gen(function* () {
+      const seen: Array<number> = []
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("s", (_, run) =>
+            Option.match(run.resumed(Approval), {
+              onNone: () =>
+                run
+                  .emit(A, 1)
+                  .pipe(
+                    Effect.andThen(run.emitFork(A, 2)),
+                    Effect.andThen(run.pause(Approval, "x", { id: "q", to: "self" }))
+                  ),
+              // The first of them is what it had emitted.
+              onSome: () => run.emit(A, 1).pipe(Effect.andThen(run.emit(A, 3)), Effect.andThen(run.emitFork(A, 4)))
+            })
+          )
+        ),
+        F.on(A).pipe(
+          Chain.to(
+            "a",
+            pure((n) => seen.push(n))
+          )
+        )
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      yield* execution.answer(Approval, { ok: true }, { id: "q" })
+      yield* execution.close()
+      assert.deepStrictEqual(seen, [1, 2, 3, 4])
     })
   )
 })

@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, Signal, TriggerFlow } from "effigent/triggerflow"
-import { A, Ask, B, beside, Boom, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
+import { A, Ask, B, beside, Boom, during, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
 
 setFlagsFromString("--expose-gc")
 const collect: unknown = runInNewContext("gc")
@@ -508,6 +508,21 @@ describe("Signals", () => {
       yield* TestClock.adjust(10)
       yield* Fiber.join(fiber)
       assert.deepStrictEqual(log, ["body", "released", "next"])
+    })
+  )
+
+  it.effect("two emits at once under one key are told apart or refused, and neither waits for ever", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("s", (_, run) =>
+            Effect.all([run.emit(A, 1, { key: "k" }), run.emit(A, 2, { key: "k" })], { concurrency: 2 })
+          )
+        ),
+        F.on(A).pipe(Chain.to("a", () => Effect.sleep(10)))
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      assert.strictEqual(reasonOf(yield* during(10, Effect.exit(execution.close()))), "ContractViolation")
     })
   )
 })

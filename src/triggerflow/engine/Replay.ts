@@ -3,6 +3,7 @@
  * again, its outcome is given instead. A part of the machine.
  */
 import * as Cause from "effect/Cause"
+import * as Equal from "effect/Equal"
 import * as FlowError from "../FlowError.ts"
 import { Frame, type Operation, type Run } from "./Frame.ts"
 import type { Machine } from "./Machine.ts"
@@ -16,6 +17,19 @@ export interface Loaded {
   readonly children: ReadonlyArray<Frame>
   /** The digest of what a signal carries; undefined where it cannot be written. */
   readonly digest: (signal: string, payload: unknown) => string | undefined
+}
+
+/**
+ * Whether an emit is the one that is kept under its key. A handler that an answer runs again may emit something else in
+ * its place: then it is a new one.
+ *
+ * @category steps
+ */
+export const repeats = (m: Machine, run: Run, operation: Operation, signal: string, payload: unknown): boolean => {
+  if (run.resumes === 0 || operation.outcome instanceof Frame) return true
+  if (operation.digest === undefined) return m.loaded !== undefined || Equal.equals(operation.payload, payload)
+  const digest = m.loaded?.digest(signal, payload)
+  return digest === undefined || digest === operation.digest
 }
 
 /** What is wrong with an operation that is repeated, if anything. @category steps */

@@ -54,7 +54,7 @@ export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit
   if (mode === "fork") {
     if (key !== undefined) {
       const known = run.ops?.get(key)
-      if (known !== undefined) {
+      if (known !== undefined && Replay.repeats(m, run, known, signal, payload)) {
         const cause = Replay.diverged(m, run, key, known, signal, payload)
         if (cause !== undefined) m.raiseFrom(run.body, cause, undefined)
         return
@@ -66,10 +66,14 @@ export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit
     m.forks.push({ frame, signal, payload })
     return
   }
-  const operation = key === undefined ? undefined : run.ops?.get(key)
+  const kept = key === undefined ? undefined : run.ops?.get(key)
+  const operation = kept !== undefined && Replay.repeats(m, run, kept, signal, payload) ? kept : undefined
   const known = operation?.outcome
   if (key !== undefined && operation !== undefined) {
-    const cause = Replay.diverged(m, run, key, operation, signal, payload)
+    const cause =
+      known instanceof Frame && known.op !== 0
+        ? m.violation(`the key ${key} of an emit`, "the handler waits for another emit under it")
+        : Replay.diverged(m, run, key, operation, signal, payload)
     const exit = cause === undefined ? known : Exit.failCause(cause)
     if (exit !== undefined && !(exit instanceof Frame)) {
       m.commands.push({ _tag: "Wake", run, op, exit })

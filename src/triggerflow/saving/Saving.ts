@@ -301,9 +301,7 @@ class Imager {
   private operation(run: Run, key: string, operation: Operation): NonNullable<SavedRun["ops"]>[number] {
     const { outcome, signal } = operation
     const chunk = run.step.node.name
-    // Where an answer runs it again, or a try has failed, it may emit something else.
-    const digest =
-      run.state === "paused" ? "" : (operation.digest ?? payloadDigest(this.forms)(signal, operation.payload) ?? "")
+    const digest = operation.digest ?? payloadDigest(this.forms)(signal, operation.payload) ?? ""
     if (outcome instanceof Frame && this.frames.has(outcome.id)) return { key, signal, digest, frame: outcome.id }
     const exit = outcome instanceof Frame ? Exit.void : outcome
     const reply = this.forms.of(`the reply to ${signal}`)
