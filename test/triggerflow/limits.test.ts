@@ -298,4 +298,44 @@ describe("Limits", () => {
       }
     })
   )
+
+  it.effect("the permit of a handler that fails starts nothing of what its failure stops", () =>
+    Effect.gen(function* () {
+      for (const kept of [false, true])
+        for (const chunk of [false, true]) {
+          const seen: Array<number> = []
+          const flow = F.build(
+            F.start.pipe(
+              Chain.to("s", (_, run) =>
+                kept
+                  ? Effect.andThen(
+                      run.emitExit(A, 1),
+                      Effect.sync(() => seen.push(0))
+                    )
+                  : run.emit(A, 1)
+              )
+            ),
+            F.on(A).pipe(
+              Chain.to("list", () => Effect.succeed([1, 2, 3])),
+              Chain.forEach((i) =>
+                i.pipe(
+                  Chain.to(
+                    "item",
+                    (n) =>
+                      Effect.sync(() => seen.push(n)).pipe(
+                        Effect.andThen(Effect.yieldNow),
+                        Effect.andThen(Effect.fail(new Boom({ at: n })))
+                      ),
+                    { concurrency: chunk ? 1 : undefined }
+                  )
+                )
+              )
+            )
+          )
+          const exit = yield* Effect.exit(TriggerFlow.run(flow, 1, chunk ? {} : { concurrency: 1 }))
+          assert.strictEqual(exit._tag, kept ? "Success" : "Failure")
+          assert.deepStrictEqual(seen, kept ? [1, 0] : [1])
+        }
+    })
+  )
 })

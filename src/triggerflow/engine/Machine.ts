@@ -391,9 +391,17 @@ export class Machine {
 
   /** A run has ended: it gives back what it held. */
   quit(run: Run): void {
+    this.giveBack(run, this.leaveRuns(run))
+  }
+
+  private leaveRuns(run: Run): Run["state"] {
     const { state } = run
     run.state = "ended"
     this.runs.delete(run)
+    return state
+  }
+
+  private giveBack(run: Run, state: Run["state"]): void {
     if (state === "active") this.permits.release(run)
     else this.permits.forget(run)
   }
@@ -414,11 +422,14 @@ export class Machine {
   }
 
   failed(run: Run, cause: Cause.Cause<unknown>): void {
-    this.quit(run)
-    if (Stopping.stopped(this, run, run.body, cause)) return
-    if (run.again) Replay.forget(this, run)
-    this.mark(run.step, 2)
-    Stopping.raise(this, run.body, cause)
+    const state = this.leaveRuns(run)
+    if (!Stopping.stopped(this, run, run.body, cause)) {
+      if (run.again) Replay.forget(this, run)
+      this.mark(run.step, 2)
+      Stopping.raise(this, run.body, cause)
+    }
+    // Only now, or its permit would go to a run that its failure stops.
+    this.giveBack(run, state)
   }
 
   /** Remembers that a step has ended (1) or failed (2). */
