@@ -155,11 +155,10 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
 /** An item keeps its failure, once everything in it has stopped. */
 const keep = (m: Machine, item: Frame, cause: Cause.Cause<unknown>, alone: boolean, error: unknown): void => {
   const done = (all: Cause.Cause<unknown>): void => {
-    const around = item.parent?.parent
-    // What went wrong while it stopped is no failure that an item may keep.
-    if (Cause.hasDies(all) && around !== undefined) return void raiseFrom(m, around, all, around)
-    item.value = new Failed(error)
     item.live = 1
+    // What went wrong while it stopped is no failure that an item may keep: it stops the other items too.
+    if (Cause.hasDies(all)) return raise(m, item, all)
+    item.value = new Failed(error)
     m.leave(item)
   }
   if (alone) done(cause)
