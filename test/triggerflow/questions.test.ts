@@ -536,4 +536,52 @@ describe("Questions", () => {
       assert.deepStrictEqual(seen, [1, 2, 3, 4])
     })
   )
+
+  it.effect("a question expires in its own time, also where one before it had the same id", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("first", (_, run) => run.pause(Approval, "?", { id: "q", expires: 100 })),
+          Chain.to("second", (_, run) => run.pause(Approval, "?", { id: "q", expires: 100 })),
+          Chain.result
+        )
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      yield* TestClock.adjust(50)
+      yield* execution.answer(Approval, yes, { id: "q" })
+      yield* TestClock.adjust(99)
+      assert.deepStrictEqual(
+        (yield* execution.interrupts).map(({ id }) => id),
+        ["q"]
+      )
+      yield* TestClock.adjust(1)
+      assert.strictEqual(whyOf(yield* Effect.exit(execution.close())), "expired")
+    })
+  )
+
+  it.effect("an answer that is sent again under its id does not answer the next question", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("first", (_, run) => run.pause(Approval, "?", { id: "q" })),
+          Chain.to("second", (_, run) => run.pause(Approval, "?", { id: "q" })),
+          Chain.result
+        )
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      const asked = Effect.map(execution.interrupts, (all) => all.map(({ chunk }) => chunk))
+      yield* execution.answer(Approval, yes, { id: "q", requestId: "r1" })
+      yield* execution.answer(Approval, yes, { id: "q", requestId: "r1" })
+      assert.deepStrictEqual(yield* asked, ["second"])
+      const other = execution.answer(Approval, { ok: false }, { id: "q", requestId: "r1" })
+      assert.strictEqual(whyOf(yield* Effect.exit(other)), "conflict")
+      yield* execution.answer(Approval, { ok: false }, { id: "q", requestId: "r2" })
+      assert.deepStrictEqual(yield* execution.close(), {
+        executionId: execution.id,
+        status: "completed",
+        state: { n: 0, list: [] },
+        result: Option.some({ ok: false })
+      })
+    })
+  )
 })

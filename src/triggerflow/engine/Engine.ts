@@ -113,6 +113,8 @@ export class Engine {
   private asking: Map<Decision, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private waiters: Map<number, Resume> | undefined = undefined
   private tickets: Map<number, Resume> | undefined = undefined
+  /** When questions expire. */
+  private expiries: Map<string, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private ops = 0
   private closed: Array<(exit: Exit.Exit<void, unknown>) => void> | undefined = undefined
   private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
@@ -131,7 +133,7 @@ export class Engine {
 
   /** Begins the execution; does nothing the second time. An input that the contract does not admit fails it. */
   start(input: unknown): void {
-    if (this.machine.started) return
+    if (this.machine.started || this.exit !== undefined) return
     const issue = this.plan.input.misfit(input)
     if (issue !== undefined)
       return this.submit({
@@ -351,6 +353,8 @@ export class Engine {
       case "Waiting":
         return this.ask(command.waiting)
       case "Answered":
+        this.expiries?.get(command.waiting.id)?.interruptUnsafe()
+        this.expiries?.delete(command.waiting.id)
         return this.tell({ _tag: "answered", id: command.waiting.id, interrupt: command.waiting.interrupt })
       case "Intervention":
         return this.tell({ _tag: "intervention", id: command.id, action: command.action })
@@ -584,11 +588,13 @@ export class Engine {
   }
 
   private expire(id: string, expires: number | undefined): void {
-    if (expires !== undefined) this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })
+    if (expires === undefined) return
+    const timer = this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })
+    ;(this.expiries ??= new Map()).set(id, timer)
   }
 
-  private after(millis: number, record: Record): void {
-    this.own(Effect.flatMap(Effect.sleep(millis), () => Effect.sync(() => this.submit(record))))
+  private after(millis: number, record: Record): Fiber.Fiber<unknown, unknown> {
+    return this.own(Effect.flatMap(Effect.sleep(millis), () => Effect.sync(() => this.submit(record))))
   }
 
   private watch(limit: number): Effect.Effect<void> {

@@ -76,13 +76,16 @@ export const answer = (m: Machine, record: Extract<Record, { readonly _tag: "Ans
   const answered: Answered = { interrupt: record.interrupt, request, digest, how: "answered" }
   const reject = (why: FlowError.AnswerRejected["why"]) =>
     m.reply(ticket, m.fail(new FlowError.AnswerRejected({ id, why })))
-  if (waiting !== undefined) {
+  const answeredBefore = m.answered?.get(id)
+  // Sent again, while a later question has the same id.
+  const repeated = request !== undefined && answeredBefore?.request === request
+  if (waiting !== undefined && !repeated) {
     if (waiting.interrupt !== record.interrupt) return reject("unknown")
     m.forgetWaiting(waiting, "answered", answered)
     m.reply(ticket, Exit.void)
     return resume(m, waiting, record.value)
   }
-  const before = m.answered?.get(id) ?? m.early?.get(id)?.answered
+  const before = answeredBefore ?? m.early?.get(id)?.answered
   if (before === undefined) {
     // The question has not been asked yet.
     ;(m.early ??= new Map()).set(id, { value: record.value, answered })
