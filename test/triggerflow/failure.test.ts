@@ -505,50 +505,45 @@ describe("Failure", () => {
   it.effect("what goes wrong while an item stops that keeps its failure stops the other items too", () =>
     Effect.gen(function* () {
       for (const failures of ["fail", "continue"] as const)
-        for (const onError of ["skip", "collect"] as const)
-          for (const kept of [false, true]) {
-            const seen: Array<string> = []
-            const say = (what: string) => Effect.sync(() => seen.push(what))
-            const flow = F.build(
-              F.start.pipe(
-                Chain.to("s", (_, run) => Effect.andThen(kept ? run.emitExit(A, 1) : run.emit(A, 1), say("emitted")))
-              ),
-              F.on(A).pipe(
-                Chain.to("list", () => Effect.succeed([1, 2])),
-                Chain.forEach(
-                  (i) =>
-                    i.pipe(
-                      Chain.side((s) =>
-                        s.pipe(
-                          Chain.to("side", (n) =>
-                            n === 1 ? Effect.ensuring(Effect.never, Effect.die("while it stopped")) : Effect.void
-                          )
+        for (const kept of [false, true]) {
+          const seen: Array<string> = []
+          const say = (what: string) => Effect.sync(() => seen.push(what))
+          const flow = F.build(
+            F.start.pipe(
+              Chain.to("s", (_, run) => Effect.andThen(kept ? run.emitExit(A, 1) : run.emit(A, 1), say("emitted")))
+            ),
+            F.on(A).pipe(
+              Chain.to("list", () => Effect.succeed([1, 2])),
+              Chain.forEach(
+                (i) =>
+                  i.pipe(
+                    Chain.side((s) =>
+                      s.pipe(
+                        Chain.to("side", (n) =>
+                          n === 1 ? Effect.ensuring(Effect.never, Effect.die("while it stopped")) : Effect.void
                         )
-                      ),
-                      Chain.to("item", (n) =>
-                        n === 1
-                          ? Effect.andThen(Effect.sleep(10), Effect.fail(new Boom({ at: n })))
-                          : Effect.andThen(Effect.sleep(100), say("item 2"))
                       )
                     ),
-                  { onError }
-                ),
-                Chain.to("behind", () => say("behind"))
-              )
+                    Chain.to("item", (n) =>
+                      n === 1
+                        ? Effect.andThen(Effect.sleep(10), Effect.fail(new Boom({ at: n })))
+                        : Effect.andThen(Effect.sleep(100), say("item 2"))
+                    )
+                  ),
+                { onError: "collect" }
+              ),
+              Chain.to("behind", () => say("behind"))
             )
-            const execution = yield* TriggerFlow.open(flow, 1, { failures })
-            yield* TestClock.adjust(20)
-            const closing = yield* beside(Effect.exit(execution.close()))
-            yield* TestClock.adjust(200)
-            const failed = (yield* Fiber.join(closing))._tag === "Failure"
-            assert.strictEqual(failed, failures === "fail" && !kept)
-            // Where failures end their own chain only, the other item goes on, and the emit waits for it.
-            assert.deepStrictEqual(
-              seen,
-              failed ? [] : kept ? ["emitted"] : ["item 2", "emitted"],
-              `${failures} ${onError} ${kept}`
-            )
-          }
+          )
+          const execution = yield* TriggerFlow.open(flow, 1, { failures })
+          yield* TestClock.adjust(20)
+          const closing = yield* beside(Effect.exit(execution.close()))
+          yield* TestClock.adjust(200)
+          const failed = (yield* Fiber.join(closing))._tag === "Failure"
+          assert.strictEqual(failed, failures === "fail" && !kept)
+          // Where failures end their own chain only, the other item goes on, and the emit waits for it.
+          assert.deepStrictEqual(seen, failed ? [] : kept ? ["emitted"] : ["item 2", "emitted"], `${failures} ${kept}`)
+        }
     })
   )
 })
