@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
 import { A, Approval, B, beside, Boom, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
@@ -459,6 +459,33 @@ describe("Lifecycle", () => {
         all.map(({ state, result }) => [state.n, state.list, result._tag === "Some" ? result.value : undefined]),
         inputs.map((n) => [n, [n], n])
       )
+    })
+  )
+
+  it.effect("starting an execution that was closed before it was started starts nothing, no timer either", () =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.Clock
+      const slept: Array<number> = []
+      const counted: Clock.Clock = Object.assign(Object.create(clock), {
+        sleep: (duration: Duration.Duration) =>
+          Effect.andThen(
+            Effect.sync(() => slept.push(Duration.toMillis(duration))),
+            clock.sleep(duration)
+          )
+      })
+      const flow = F.build(F.start.pipe(Chain.to("s", (n) => Effect.succeed(n))))
+      for (const closed of [false, true]) {
+        const execution = yield* Effect.provideService(
+          TriggerFlow.create(flow, 1, { timeout: 70_000, idleTimeout: 80_000, autoClose: false }),
+          Clock.Clock,
+          counted
+        )
+        if (closed) yield* execution.close()
+        yield* execution.start
+        if (closed) assert.deepStrictEqual(yield* Stream.runCollect(execution.stream), [])
+        // Such as sleeps when it is open.
+        assert.deepStrictEqual(slept.splice(0), closed ? [] : [70_000, 80_000])
+      }
     })
   )
 })
