@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, Signal, TriggerFlow } from "effigent/triggerflow"
 import { A, Ask, B, beside, Boom, during, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
@@ -523,6 +523,30 @@ describe("Signals", () => {
       )
       const execution = yield* TriggerFlow.open(flow, 1)
       assert.strictEqual(reasonOf(yield* during(10, Effect.exit(execution.close()))), "ContractViolation")
+    })
+  )
+
+  it.effect("what a handler gives that listens from outside is no reply", () =>
+    Effect.gen(function* () {
+      const seen: Array<number> = []
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("s", (_, run) => run.emit(Ask, 1)),
+          Chain.result
+        ),
+        F.on(Ask).pipe(
+          Chain.to(
+            "a",
+            pure((n) => `${n}`)
+          )
+        )
+      )
+      const execution = yield* TriggerFlow.create(flow, 1)
+      yield* execution.on(Ask, (n) => Effect.sync(() => seen.push(n)))
+      yield* execution.start
+      assert.deepStrictEqual(yield* execution.emit(Ask, 2), ["2"])
+      assert.deepStrictEqual((yield* execution.close()).result, Option.some(["1"]))
+      assert.deepStrictEqual(seen, [1, 2])
     })
   )
 })

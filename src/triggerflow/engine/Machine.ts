@@ -358,7 +358,7 @@ export class Machine {
     if (frame.kind === "operator") return Operators.operatorEnded(this, frame, parent)
     if (parent.kind === "body") return this.leave(parent)
     if (parent.kind === "signal") {
-      if (parent.results !== undefined && !frame.dropped) parent.results[frame.slot] = frame.value
+      if (parent.results !== undefined && frame.slot >= 0 && !frame.dropped) parent.results[frame.slot] = frame.value
       return this.leave(parent)
     }
     Operators.bodyEnded(this, frame, parent)

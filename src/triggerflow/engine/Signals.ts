@@ -170,7 +170,8 @@ export const launch = (
     } else if (listener.tag !== undefined) entered = { _tag: listener.tag, value }
     openBody(m, frame, slot++, listener.entry, entered)
   }
-  if (bindings !== undefined) for (const step of bindings) openBody(m, frame, slot++, step, value)
+  // What these give is no reply.
+  if (bindings !== undefined) for (const step of bindings) openBody(m, frame, -1, step, value)
   m.leave(frame)
 }
 
