@@ -365,35 +365,47 @@ class Impl {
     return Effect.failCause(this.engine.error(new FlowError.NotOpen({ lifecycle: "closed", what })))
   }
 
-  private write(what: string, writes: ReadonlyArray<Written>): Effect.Effect<void, FlowError.FlowError> {
-    return Effect.callback<void, FlowError.FlowError>((resume) => {
-      if (this.engine.exit !== undefined) return resume(this.refused(what))
-      this.engine.submit({ _tag: "Later", make: () => ({ _tag: "Write", writes }), then: () => resume(Effect.void) })
-    })
-  }
-
-  private change(key: string, make: (before: unknown) => unknown, silent: boolean): Effect.Effect<unknown, unknown> {
+  /** Submits writes that are made when their turn comes, or refuses them. */
+  private submit<A>(
+    what: string,
+    make: () => Result.Result<ReadonlyArray<Written>, Effect.Effect<never, unknown>>,
+    then: () => A
+  ): Effect.Effect<A, unknown> {
     const { engine } = this
-    return Effect.callback<unknown, unknown>((resume) => {
-      if (engine.exit !== undefined) return resume(this.refused(`The write to state.${key}`))
-      let failed: Effect.Effect<never, unknown> | undefined
+    return Effect.callback<A, unknown>((resume) => {
+      let outcome: Effect.Effect<A, unknown> = Effect.sync(then)
       engine.submit({
         _tag: "Later",
         make: () => {
-          const next = attempt(() => make(engine.machine.cells.get(key)))
-          if (Exit.isFailure(next)) {
-            failed = Effect.failCause(next.cause)
-            return undefined
-          }
-          const json = engine.plan.fields.get(key)?.codec.encode(next.value)
-          if (json !== undefined && Result.isSuccess(json))
-            return { _tag: "Write", writes: [{ _tag: "set", key, json: json.success, silent }] }
-          failed = this.violation(`state.${key}`, json === undefined ? "the contract has no such field" : json.failure)
+          const writes = engine.machine.ending ? Result.fail(this.refused(what)) : make()
+          if (Result.isSuccess(writes)) return { _tag: "Write", writes: writes.success }
+          outcome = writes.failure
           return undefined
         },
-        then: () => resume(failed ?? Effect.sync(() => engine.machine.cells.get(key)))
+        then: () => resume(outcome)
       })
     })
+  }
+
+  private write(what: string, writes: ReadonlyArray<Written>): Effect.Effect<void, unknown> {
+    return this.submit(
+      what,
+      () => Result.succeed(writes),
+      () => undefined
+    )
+  }
+
+  private change(key: string, make: (before: unknown) => unknown, silent: boolean): Effect.Effect<unknown, unknown> {
+    const { cells } = this.engine.machine
+    const changed = () => {
+      const next = attempt(() => make(cells.get(key)))
+      if (Exit.isFailure(next)) return Result.fail(Effect.failCause(next.cause))
+      const json = this.engine.plan.fields.get(key)?.codec.encode(next.value)
+      if (json !== undefined && Result.isSuccess(json))
+        return Result.succeed([{ _tag: "set", key, json: json.success, silent } as const])
+      return Result.fail(this.violation(`state.${key}`, json?.failure ?? "the contract has no such field"))
+    }
+    return this.submit(`The write to state.${key}`, changed, () => cells.get(key))
   }
 
   get state() {

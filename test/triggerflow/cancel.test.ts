@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Schedule, Schema, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
-import { A, Approval, B, beside, Boom, E, F, pure, settle } from "./support.ts"
+import { A, Approval, B, beside, Boom, E, F, pure, reasonOf, settle } from "./support.ts"
 
 /** Does a bit of everything without end, and notes each effect that starts. */
 const busy = (note: (what: string) => void) => {
@@ -241,6 +241,31 @@ describe("R10 cancel", () => {
         assert.deepStrictEqual(closed.result._tag === "Some" && closed.result.value, [2])
         assert.deepStrictEqual(late, [])
       }
+    })
+  )
+
+  it.effect("what is written from outside while everything is being stopped is refused, and starts nothing", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const flow = F.build(
+        F.start.pipe(Chain.to("slow", () => Effect.uninterruptible(Effect.sleep(100)))),
+        F.on(F.state("n")).pipe(Chain.to("heard", () => Effect.sync(() => seen.push("heard"))))
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      const cancelling = yield* beside(execution.cancel())
+      yield* TestClock.adjust(10)
+      assert.strictEqual(yield* execution.lifecycle, "sealed")
+      const writes = [
+        execution.state.set("n", 3),
+        execution.state.update("n", (n) => n + 1),
+        execution.state.append("list", 1),
+        execution.state.delete("note"),
+        execution.put("item")
+      ]
+      for (const write of writes) assert.strictEqual(reasonOf(yield* Effect.exit(write)), "NotOpen")
+      yield* TestClock.adjust(100)
+      assert.deepStrictEqual((yield* Fiber.join(cancelling)).state, { n: 0, list: [] })
+      assert.deepStrictEqual(seen, [])
     })
   )
 })

@@ -129,6 +129,11 @@ export class Machine {
     return this.decisions !== undefined && this.decisions.size > 0
   }
 
+  /** Whether it is closed, or everything in it is being stopped: nothing may start any more. */
+  get ending(): boolean {
+    return this.lifecycle === "closed" || this.stops?.places.get(undefined)?.told === true
+  }
+
   /** Takes in what has happened. */
   step(record: Record): void {
     if (this.lifecycle === "closed") return this.late(record)
