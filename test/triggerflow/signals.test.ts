@@ -1,10 +1,10 @@
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, Signal, TriggerFlow } from "effigent/triggerflow"
-import { A, Ask, B, beside, Boom, during, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
+import { A, Approval, Ask, B, beside, Boom, during, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
 
 setFlagsFromString("--expose-gc")
 const collect: unknown = runInNewContext("gc")
@@ -547,6 +547,55 @@ describe("Signals", () => {
       assert.deepStrictEqual(yield* execution.emit(Ask, 2), ["2"])
       assert.deepStrictEqual((yield* execution.close()).result, Option.some(["1"]))
       assert.deepStrictEqual(seen, [1, 2])
+    })
+  )
+
+  it.effect("an emit of a fiber that outlives its handler is stopped with it, and refused", () =>
+    Effect.gen(function* () {
+      const once = ["stopped", "refused"]
+      for (const end of ["value", "pause", "failure"] as const)
+        for (const caught of [false, true]) {
+          const seen: Array<string> = []
+          const say = (what: string) => Effect.sync(() => seen.push(what))
+          const outliving = (run: { readonly emit: (signal: typeof A, n: number) => Effect.Effect<unknown> }) =>
+            Effect.forkDetach(
+              Effect.onExit(run.emit(A, 1), (exit) => say(Exit.hasDies(exit) ? "refused" : exit._tag)),
+              { startImmediately: true }
+            )
+          const flow = F.build(
+            F.start.pipe(
+              Chain.to(
+                "s",
+                (_, run) =>
+                  Effect.gen(function* () {
+                    yield* outliving(run)
+                    if (end === "failure") return yield* Effect.fail(new Boom({ at: 0 }))
+                    if (end === "pause") return yield* run.pause(Approval, "?", { id: "q" })
+                    return undefined
+                  }),
+                {
+                  retry: Schedule.recurs(1),
+                  catch: (error) => (caught ? Effect.void : Effect.fail(error))
+                }
+              ),
+              Chain.to("behind", () => say("behind"))
+            ),
+            F.on(A).pipe(
+              Chain.to("a", () => Effect.onInterrupt(Effect.andThen(Effect.sleep(100), say("a")), () => say("stopped")))
+            )
+          )
+          const execution = yield* TriggerFlow.open(flow, 1, { concurrency: 2 })
+          yield* settle
+          if (end === "pause") yield* execution.answer(Approval, { ok: true }, { id: "q" })
+          const closed = yield* Effect.exit(execution.close())
+          const failed = end === "failure" && !caught
+          assert.strictEqual(closed._tag, failed ? "Failure" : "Success")
+          assert.deepStrictEqual(seen, [
+            ...(end === "failure" ? [...once, ...once] : once),
+            ...(failed ? [] : ["behind"])
+          ])
+          assert.strictEqual(execution.engine.machine.permits.all.active, 0)
+        }
     })
   )
 })

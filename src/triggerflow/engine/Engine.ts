@@ -378,13 +378,14 @@ export class Engine {
     const fiber = this.fork(handle.effect(run.step.node.handler, run.step.node.settings))
     fiber.addObserver((exit) => {
       this.fibers?.delete(run)
-      this.settle(run, handle, exit)
+      handle.closed = true
+      if (!handle.outlived) return this.settle(run, handle, exit)
+      this.fork(handle.stopOutlived).addObserver(() => this.settle(run, handle, exit))
     })
     if (fiber.pollUnsafe() === undefined) (this.fibers ??= new Map()).set(run, fiber)
   }
 
   private settle(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {
-    handle.closed = true
     if (Exit.isFailure(exit)) return this.submit({ _tag: "Failed", run, cause: exit.cause })
     const output = exit.value
     const writes = handle.take()
@@ -407,12 +408,30 @@ export class Engine {
   }
 
   /** Stops what an emit has started, and waits until it has. */
-  stopEmit(run: Run, op: number): Effect.Effect<void> {
+  stopEmit(handle: Handle, op: number): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
       this.waiters?.delete(op)
-      ;(this.waiters ??= new Map()).set(-op, () => resume(Effect.void))
-      this.submit({ _tag: "EmitStopped", run, op })
+      ;(this.waiters ??= new Map()).set(-op, () => {
+        handle.waited()
+        resume(Effect.void)
+      })
+      this.submit({ _tag: "EmitStopped", run: handle.run, op })
     })
+  }
+
+  /** Stops all that a handler has emitted and waits for; whoever waits is then told. */
+  stopEmits(run: Run, told: Exit.Exit<unknown, unknown>): void {
+    const stop = () => {
+      for (const [op, frame] of this.machine.awaited ?? []) {
+        const resume = frame.run === run ? this.waiters?.get(op) : undefined
+        if (resume === undefined) continue
+        this.waiters?.delete(op)
+        this.waiters?.set(-op, () => resume(told))
+        this.submit({ _tag: "EmitStopped", run, op })
+      }
+    }
+    // Behind the emits that stand in line.
+    this.submit({ _tag: "Later", make: () => undefined, then: stop })
   }
 
   private wake(op: number, exit: Exit.Exit<unknown, unknown>): void {

@@ -164,6 +164,9 @@ export class Handle {
   closed = false
   attempt: number
   private asleep = false
+  /** Emits that fibers of the handler wait for, and who waits for the last of them. */
+  private waits = 0
+  private left: (() => void) | undefined = undefined
   private caught = false
   /** When it was used last, where the chunk has an idle time-out. */
   last = 0
@@ -320,15 +323,39 @@ export class Handle {
       if (this.closed) return resume(this.dead)
       this.alive()
       const { engine, run } = this
+      this.waits++
       const op = engine.op((exit) => {
         this.alive()
+        this.waited()
         resume(this.replies(mode, signal, exit))
       })
       const key = this.key(signal.name, options)
       engine.submit({ _tag: "Emit", run, op, key, signal: signal.name, payload, mode, writes: this.take() })
-      return engine.stopEmit(run, op)
+      return engine.stopEmit(this, op)
     })
   }
+
+  /** A fiber no longer waits for what it has emitted. */
+  waited(): void {
+    if (--this.waits === 0) this.left?.()
+  }
+
+  /** Whether a fiber that has outlived the handler, or its try, still waits for what it has emitted. */
+  get outlived(): boolean {
+    return this.waits > 0
+  }
+
+  /** Stops what such fibers wait for, and waits until it has stopped; they are told that they are too late. */
+  readonly stopOutlived: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.outlived) return Effect.void
+    const { engine, run } = this
+    return Effect.uninterruptible(
+      Effect.callback<void>((resume) => {
+        this.left = () => resume(Effect.void)
+        engine.stopEmits(run, Exit.die(new FlowError.RunHandleClosed({ chunk: this.chunk })))
+      })
+    )
+  })
 
   private replies(mode: "await" | "exit", signal: Signal.Any, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown> {
     const codec = this.engine.plan.codecs.signals.get(signal.name)?.reply
@@ -486,7 +513,10 @@ export class Handle {
         this.drop()
         this.caught = true
         this.counts = undefined
-        return Effect.andThen(this.awake, Effect.scoped(handler(error, this.run.input, this)))
+        return Effect.andThen(
+          Effect.andThen(this.stopOutlived, this.awake),
+          Effect.scoped(handler(error, this.run.input, this))
+        )
       })
     return Effect.mapError(effect, (error) =>
       error instanceof FlowError.ChunkTimeout
@@ -509,7 +539,7 @@ export class Handle {
       return Effect.andThen(this.awake, effect)
     })
     const tried = Effect.tapError(attempt, () =>
-      Effect.sync(() => {
+      Effect.map(this.stopOutlived, () => {
         // What this try had written is gone; it sleeps without a permit.
         this.drop()
         this.counts = undefined
