@@ -416,10 +416,15 @@ class Impl {
         Effect.asVoid(this.change(key, () => value, options?.silent === true)),
       update: (key: string, f: (value: unknown) => unknown, options?: WriteOptions) =>
         this.change(key, f, options?.silent === true),
-      append: (key: string, item: unknown, options?: WriteOptions) =>
-        Effect.asVoid(
-          this.change(key, (list) => (Array.isArray(list) ? [...list, item] : [item]), options?.silent === true)
-        ),
+      append: (key: string, item: unknown, options?: WriteOptions) => {
+        const codec = this.engine.plan.fields.get(key)?.item
+        const silent = options?.silent === true
+        if (codec === undefined)
+          return Effect.asVoid(this.change(key, (list) => (Array.isArray(list) ? [...list, item] : [item]), silent))
+        return this.encode(`state.${key}[]`, codec, item, (json) =>
+          this.write(`The write to state.${key}`, [{ _tag: "append", key, json, silent }])
+        )
+      },
       delete: (key: string, options?: WriteOptions) =>
         this.write(`The write to state.${key}`, [{ _tag: "delete", key, silent: options?.silent === true }])
     }

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Schema } from "effect"
+import { Deferred, Effect, Schema, SchemaGetter } from "effect"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
 import { A, beside, E, F, pure, reasonOf, settle } from "./support.ts"
 
@@ -280,6 +280,71 @@ describe("State", () => {
       const [small, large] = [yield* took(3_000), yield* took(60_000)]
       // Copying the list for each item would be 400 times as long.
       assert.isBelow(large / small, 200)
+    })
+  )
+
+  it.effect("what is read and cannot be frozen is everybody's own", () =>
+    Effect.gen(function* () {
+      const flow = S.build(
+        S.start.pipe(
+          Chain.to("change", (_, { state }) =>
+            Effect.gen(function* () {
+              ;(yield* state.get("at")).setTime(5)
+              const set = yield* state.get("set")
+              if (set instanceof Set) set.add("changed")
+            })
+          ),
+          Chain.to("read", (_, { state }) => Effect.all([state.get("at"), state.get("set")])),
+          Chain.to("tell", ([at, set]) => Effect.succeed([at.getTime(), set.size])),
+          Chain.result
+        )
+      )
+      assert.deepStrictEqual(yield* TriggerFlow.runResult(flow, 1), [0, 0])
+    })
+  )
+
+  it.effect("what is asked of a list as a whole is asked when something is appended", () =>
+    Effect.gen(function* () {
+      const Short = TriggerFlow.define("short", {
+        state: Schema.Struct({ list: Schema.Array(Schema.Number).check(Schema.isMaxLength(2)) }),
+        initial: { list: [] }
+      })
+      const flow = Short.build(
+        Short.start.pipe(
+          Chain.to("s", (_, run) => Effect.forEach([1, 2, 3], (n) => run.state.append("list", n), { discard: true }))
+        )
+      )
+      assert.strictEqual(reasonOf(yield* Effect.exit(TriggerFlow.run(flow, undefined))), "ContractViolation")
+      const execution = yield* TriggerFlow.open(Short.build(), undefined)
+      const append = (n: number) => Effect.exit(execution.state.append("list", n))
+      assert.deepStrictEqual(
+        [yield* append(1), yield* append(2), yield* append(3)].map(({ _tag }) => _tag),
+        ["Success", "Success", "Failure"]
+      )
+      assert.deepStrictEqual((yield* execution.close()).state, { list: [1, 2] })
+    })
+  )
+
+  it.effect("appending from outside costs the item, not the list", () =>
+    Effect.gen(function* () {
+      let encoded = 0
+      const Counted = Schema.Number.pipe(
+        Schema.decodeTo(Schema.Number, {
+          decode: SchemaGetter.passthrough(),
+          encode: SchemaGetter.transform((n: number) => {
+            encoded++
+            return n
+          })
+        })
+      )
+      const L = TriggerFlow.define("l", {
+        state: Schema.Struct({ list: Schema.Array(Counted) }),
+        initial: { list: [] }
+      })
+      const execution = yield* TriggerFlow.open(L.build(), undefined)
+      for (let n = 0; n < 20; n++) yield* execution.state.append("list", n)
+      assert.strictEqual(encoded, 20)
+      assert.strictEqual((yield* execution.close()).state.list.length, 20)
     })
   )
 })

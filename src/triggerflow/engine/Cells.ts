@@ -1,6 +1,7 @@
 /**
- * The state of an execution: every field as frozen JSON, decoded at most once. What is appended to a list is kept apart
- * until somebody reads the list, so that a row of appends costs its items and not the list each time.
+ * The state of an execution: every field as frozen JSON, decoded once where what is decoded can be frozen. What is
+ * appended to a list is kept apart until somebody reads the list, so that a row of appends costs its items and not the
+ * list each time.
  */
 import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
@@ -76,9 +77,11 @@ export class Cells {
     const cell = this.cells.get(key)
     const field = this.fields.get(key)
     if (json === undefined || cell === undefined || field === undefined) return undefined
-    if (cell.value === unread)
-      cell.value = field.codec.plain ? json : freezeInPlace(Result.getOrThrow(field.codec.decode(json)))
-    return cell.value
+    if (cell.value !== unread) return cell.value
+    const value = field.codec.plain ? json : Result.getOrThrow(field.codec.decode(json))
+    // What cannot be frozen is decoded anew for every reader, since each may change what it was given.
+    if (field.codec.plain || freezeInPlace(value)) cell.value = value
+    return value
   }
 
   /** All fields, decoded. */

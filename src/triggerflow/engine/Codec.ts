@@ -43,17 +43,20 @@ export const freeze = <A>(value: A): A => {
 }
 
 /**
- * Freezes plain data where it is, all the way down; other objects are left as they are.
+ * Freezes plain data where it is, all the way down; other objects are left as they are. False where there are dates,
+ * maps, sets or bytes in it, which cannot be frozen.
  *
  * @category conversions
  */
-export const freezeInPlace = <A>(value: A): A => {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value
+export const freezeInPlace = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return true
   const proto: unknown = Object.getPrototypeOf(value)
-  if (!Array.isArray(value) && proto !== Object.prototype && proto !== null) return value
+  if (!Array.isArray(value) && proto !== Object.prototype && proto !== null)
+    return !(value instanceof Date || value instanceof Map || value instanceof Set || ArrayBuffer.isView(value))
   Object.freeze(value)
-  for (const item of Object.values(value)) freezeInPlace(item)
-  return value
+  let frozen = true
+  for (const item of Object.values(value)) if (!freezeInPlace(item)) frozen = false
+  return frozen
 }
 
 /** A value that a Schema throws at (a circular one, a getter that throws) does not fit it. */

@@ -139,8 +139,9 @@ const fieldsOf = (schema: Schema.Codec<unknown, unknown>): ReadonlyMap<string, F
   if (!AST.isObjects(ast)) return fields
   for (const { name, type } of ast.propertySignatures) {
     if (typeof name !== "string") continue
-    const item =
-      AST.isArrays(type) && type.elements.length === 0 && type.encoding === undefined ? type.rest[0] : undefined
+    // What is asked of a list as a whole can only be asked of the whole list.
+    const free = type.encoding === undefined && type.checks === undefined
+    const item = AST.isArrays(type) && type.elements.length === 0 && free ? type.rest[0] : undefined
     fields.set(name, {
       codec: Codec.of(schemaOf(type)),
       item: item === undefined ? undefined : Codec.of(schemaOf(item))
