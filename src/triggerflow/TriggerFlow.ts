@@ -11,6 +11,7 @@ import * as Stream from "effect/Stream"
 import type { Closed } from "./Closed.ts"
 import type { Engine } from "./engine/Engine.ts"
 import * as Execution from "./Execution.ts"
+import * as Opening from "./Opening.ts"
 import * as Flows from "./Flow.ts"
 import type { Flow } from "./Flow.ts"
 import { FlowError, NotLoadable } from "./FlowError.ts"
@@ -40,7 +41,7 @@ export {
    * @category running
    */
   check
-} from "./Execution.ts"
+} from "./Opening.ts"
 
 const sugar = { recorded: false, failOnPause: true, autoClose: 0 } as const
 const explicit = { recorded: true, failOnPause: false, autoClose: "10 seconds" } as const
@@ -55,8 +56,8 @@ const finished = <C extends Spec, E, R, A>(
   then: (engine: Engine) => Effect.Effect<A, FlowError>
 ): Effect.Effect<A, E | FlowError, R> =>
   Effect.contextWith((context) =>
-    Effect.flatMap(Execution.check(flow), () => {
-      const settings = Execution.settingsOf(options ?? {}, options?.id ?? Execution.newId(context), sugar)
+    Effect.flatMap(Opening.check(flow), () => {
+      const settings = Opening.settingsOf(options ?? {}, options?.id ?? Opening.newId(context), sugar)
       const engine = Execution.engineOf(flow, settings, context, options ?? {})
       const closed = Effect.callback<void, unknown>((resume) => {
         engine.onClosed(resume)
@@ -106,11 +107,8 @@ export const create = <C extends Spec, E, R>(
     Effect.map(
       Effect.acquireRelease(
         Effect.map(
-          Effect.andThen(
-            Execution.check(flow),
-            options?.id === undefined ? Execution.freshId : Effect.succeed(options.id)
-          ),
-          (id) => Execution.engineOf(flow, Execution.settingsOf(options ?? {}, id, explicit), context, options ?? {})
+          Effect.andThen(Opening.check(flow), options?.id === undefined ? Opening.freshId : Effect.succeed(options.id)),
+          (id) => Execution.engineOf(flow, Opening.settingsOf(options ?? {}, id, explicit), context, options ?? {})
         ),
         (engine) => engine.shutdown("its Scope was closed")
       ),
@@ -216,7 +214,7 @@ export const load = <C extends Spec, E, R>(
   options: LoadOptions = {}
 ): Effect.Effect<Execution.Execution<C, E>, FlowError, R | Scope.Scope> =>
   Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
-    Effect.flatMap(Execution.check(flow), () => {
+    Effect.flatMap(Opening.check(flow), () => {
       // What handlers need is in the context; nobody looks at it but by key.
       const services = context as Context.Context<never>
       const { findings, snapshot: saved } = Loading.examine(flow.data, snapshot, services, options.migrate ?? [])
@@ -295,10 +293,10 @@ export const runStream = <C extends Spec, E, R>(
     Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
       Effect.map(
         Effect.acquireRelease(
-          Effect.map(Execution.check(flow), () =>
+          Effect.map(Opening.check(flow), () =>
             Execution.engineOf(
               flow,
-              Execution.settingsOf(options ?? {}, options?.id ?? Execution.newId(context), sugar),
+              Opening.settingsOf(options ?? {}, options?.id ?? Opening.newId(context), sugar),
               context,
               options ?? {}
             )

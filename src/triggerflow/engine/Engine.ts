@@ -24,12 +24,13 @@ import { Machine } from "./Machine.ts"
 import type { SubFlowNode } from "../Node.ts"
 import * as Plans from "./Plan.ts"
 import type { Plan } from "./Plan.ts"
-import type { Command, Record, Writes, Written } from "./Record.ts"
+import type { Command, Record } from "./Record.ts"
 import * as Restoring from "../saving/Restoring.ts"
 import { listen } from "./SharedListener.ts"
+import * as SubFlows from "./SubFlows.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
 import type { Image } from "../saving/Snapshot.ts"
-import { attempt, call, Violation } from "./UserCode.ts"
+import { attempt, call } from "./UserCode.ts"
 import type { Reader } from "../saving/Values.ts"
 
 /**
@@ -479,9 +480,9 @@ export class Engine {
     ;(this.children ??= new Map()).set(frame, child)
     engine.onClosed((exit: Exit.Exit<void, unknown>) => {
       this.machine.failures = [...this.machine.failures, ...engine.machine.failures]
-      if (child.stopping) return ended(stoppedExit(exit))
+      if (child.stopping) return ended(SubFlows.stoppedExit(exit))
       if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
-      ended(attempt(() => this.childOutput(node, engine, frame.value)))
+      ended(attempt(() => SubFlows.outputOf(this, node, engine, frame.value)))
     })
     if (restored === undefined) engine.start(input.value)
     else engine.resume()
@@ -504,36 +505,6 @@ export class Engine {
     engine.root = this.root
     engine.onEvent = (event, path) => this.tell(event, [id, ...path])
     return engine
-  }
-
-  private childOutput(
-    node: SubFlowNode,
-    engine: Engine,
-    value: unknown
-  ): { readonly value: unknown; readonly writes: Writes } {
-    const closed = engine.snapshot()
-    const output =
-      node.result !== undefined
-        ? call(node.result, closed, value)
-        : engine.plan.result === undefined
-          ? closed.state
-          : Option.getOrUndefined(closed.result)
-    const back = node.writeBack === undefined ? {} : call(node.writeBack, closed, value)
-    return { value: output, writes: this.writesOf(Object(back)) }
-  }
-
-  /** Fields of the state as writes. */
-  private writesOf(fields: object): Writes {
-    return Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [this.set(key, value, false)]))
-  }
-
-  /** A write of a field; throws the failure where its Schema does not admit the value. */
-  set(key: string, value: unknown, silent: boolean): Written {
-    const field = this.plan.fields.get(key)
-    const json = field === undefined ? Result.fail("the contract has no such field") : field.codec.encode(value)
-    if (Result.isFailure(json))
-      throw new Violation(this.error(new FlowError.ContractViolation({ part: `state.${key}`, issue: json.failure })))
-    return { _tag: "set", key, json: json.success, silent }
   }
 
   // ---------------------------------------------------------------------------------------------- outside
@@ -665,18 +636,6 @@ export class Engine {
 }
 
 type Record_ = { readonly [key: string]: unknown }
-
-/** How a sub-flow that was told to stop has ended: what went wrong meanwhile is told, that it was cancelled is not. */
-const stoppedExit = (exit: Exit.Exit<void, unknown>): Exit.Exit<never, unknown> => {
-  const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
-  const left = reasons.filter(
-    (reason) =>
-      !Cause.isFailReason(reason) ||
-      !(reason.error instanceof FlowError.FlowError) ||
-      reason.error.reason._tag !== "Cancelled"
-  )
-  return left.length === 0 ? Exit.interrupt() : Exit.failCause(Cause.fromReasons(left))
-}
 
 const initials = new WeakMap<Plan, ReadonlyArray<readonly [string, never]>>()
 

@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Host from "../../../services/ExecutionHost.ts"
 import type { Closed } from "../Closed.ts"
 import * as Codec from "../engine/Codec.ts"
-import * as Execution from "../Execution.ts"
+import * as Opening from "../Opening.ts"
 import type { Options, Pending, StreamEntry } from "../Execution.ts"
 import type { Contract, Flow } from "../Flow.ts"
 import * as FlowError from "../FlowError.ts"
@@ -379,7 +379,7 @@ export const toLayer = <C extends Spec, E, R>(
 > =>
   Layer.effectDiscard(
     Effect.gen(function* () {
-      yield* Execution.check(flow)
+      yield* Opening.check(flow)
       const host = yield* Host.ExecutionHost
       yield* host.register(yield* Runner.make(flow, Shape.fingerprint(Shape.of(flow.data))))
     })

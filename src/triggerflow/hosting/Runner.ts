@@ -12,6 +12,8 @@ import * as Host from "../../../services/ExecutionHost.ts"
 import * as Codec from "../engine/Codec.ts"
 import type { Engine } from "../engine/Engine.ts"
 import * as Execution from "../Execution.ts"
+import * as Outside from "../engine/Outside.ts"
+import * as Opening from "../Opening.ts"
 import type { Flow } from "../Flow.ts"
 import * as FlowError from "../FlowError.ts"
 import * as Plan from "../engine/Plan.ts"
@@ -150,7 +152,7 @@ const running = (engine: Engine): Host.RunningExecution => {
 
   const answer: Host.RunningExecution["answer"] = (question, json, options) =>
     Effect.suspend(() => {
-      const place = Execution.locate(engine, question) ?? { engine, id: question }
+      const place = Outside.locate(engine, question) ?? { engine, id: question }
       const { machine, plan } = place.engine
       const named = options.interrupt ?? machine.interrupts?.get(place.id)?.interrupt ?? place.id.split("#")[0] ?? ""
       const codec = plan.codecs.interrupts.get(named)?.resume
@@ -226,7 +228,7 @@ export const make = <C extends Spec, E, R>(
             }
             const engine = Execution.engineOf(
               flow,
-              Execution.settingsOf(settings, id, { ...kind, autoClose }),
+              Opening.settingsOf(settings, id, { ...kind, autoClose }),
               context,
               {}
             )

@@ -1,0 +1,77 @@
+/** What is needed to open an execution: a flow that was checked, an id, and settings. */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Random from "effect/Random"
+import * as Check from "./definition/Check.ts"
+import type { Finding } from "./definition/Check.ts"
+import { type Settings } from "./engine/Engine.ts"
+import type { Flow } from "./Flow.ts"
+import * as FlowError from "./FlowError.ts"
+import type { FlowData } from "./Node.ts"
+import type { Spec } from "./Spec.ts"
+
+import type { Options } from "./Execution.ts"
+
+/** Milliseconds of a duration, where there is one. @category conversions */
+export const millis = (input: Duration.Input | undefined): number | undefined =>
+  input === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(input))
+
+const checked = new WeakMap<FlowData, ReadonlyArray<Finding>>()
+
+/**
+ * Checks a flow, once; fails with all findings.
+ *
+ * @category constructors
+ */
+export const check = <C extends Spec, E, R>(flow: Flow<C, E, R>): Effect.Effect<Flow<C, E, R>, FlowError.FlowError> =>
+  Effect.suspend(() => {
+    const findings = checked.get(flow.data) ?? Check.check(flow.data)
+    checked.set(flow.data, findings)
+    return findings.length === 0
+      ? Effect.succeed(flow)
+      : Effect.fail(
+          new FlowError.FlowError({
+            flow: flow.name,
+            execution: "",
+            reason: new FlowError.InvalidDefinition({ findings })
+          })
+        )
+  })
+
+/** The settings of an engine. @category constructors */
+export const settingsOf = (
+  options: Options,
+  id: string,
+  kind: { readonly recorded: boolean; readonly failOnPause: boolean; readonly autoClose: Duration.Input | false }
+): Settings => {
+  const autoClose = options.autoClose ?? kind.autoClose
+  return {
+    executionId: id,
+    concurrency: options.concurrency ?? Infinity,
+    failures: options.failures ?? "fail",
+    maxEmitDepth: options.maxEmitDepth ?? 1000,
+    recorded: kind.recorded,
+    failOnPause: kind.failOnPause,
+    autoClose: autoClose === false ? undefined : millis(autoClose),
+    timeout: millis(options.timeout),
+    idleTimeout: millis(options.idleTimeout),
+    stream: options.stream ?? { _tag: "unbounded" },
+    keepSnapshots: options.keepSnapshots ?? 3
+  }
+}
+
+/** Makes an id for an execution, with the random numbers of the program. @category constructors */
+export const newId = (context: Context.Context<never>): string => {
+  const random = Context.get(context, Random.Random)
+  const part = () =>
+    Math.floor(random.nextDoubleUnsafe() * 2 ** 32)
+      .toString(16)
+      .padStart(8, "0")
+  return part() + part()
+}
+
+/** Makes an id for an execution. @category constructors */
+export const freshId: Effect.Effect<string> = Effect.contextWith((context: Context.Context<never>) =>
+  Effect.sync(() => newId(context))
+)
