@@ -3,13 +3,14 @@
  * and the state, and close it.
  */
 import type * as Cause from "effect/Cause"
-import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import type { Json } from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Closed } from "./Closed.ts"
 import { Outside } from "./engine/Outside.ts"
 import { Engine, type Settings } from "./engine/Engine.ts"
@@ -22,7 +23,7 @@ import * as Plan from "./engine/Plan.ts"
 import type { Record } from "./engine/Record.ts"
 import type { Intervention, State } from "./Run.ts"
 import type { Entry, Policy } from "./engine/RuntimeStream.ts"
-import * as Saving from "./saving/Saving.ts"
+import type * as Saving from "./saving/Saving.ts"
 import type * as Signal from "./Signal.ts"
 import type { Snapshot } from "./saving/Snapshot.ts"
 import type { Spec } from "./Spec.ts"
@@ -83,6 +84,8 @@ export interface Pending {
 export type StreamEntry<Item> = Omit<Entry, "event"> & {
   readonly event:
     | { readonly _tag: "item"; readonly item: Item; readonly volatile: boolean }
+    /** An item of a sub-flow that the stream Schema of this contract does not admit. */
+    | { readonly _tag: "foreign"; readonly json: Json; readonly volatile: boolean }
     | Exclude<Entry["event"], { readonly _tag: "item" }>
 }
 

@@ -15,10 +15,13 @@ export class ContractViolation extends Schema.TaggedError<ContractViolation>()("
   /** The part of the contract: `input`, `state.report`, `stream`, `result`, `signal Paid`, `interrupt Approval`. */
   part: Schema.String,
   /** What is wrong, with paths. */
-  issue: Schema.String
+  issue: Schema.String,
+  /** The chunk whose handler gave the value, where one did. */
+  chunk: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `${this.part} does not fit the contract: ${this.issue}. Send what the Schema of ${this.part} admits, or change it.`
+    const where = this.chunk === undefined ? "" : ` (in the chunk "${this.chunk}")`
+    return `${this.part}${where} does not fit the contract: ${this.issue}. Send what the Schema of ${this.part} admits, or change it.`
   }
 }
 
@@ -77,6 +80,16 @@ export class ResumeLimit extends Schema.TaggedError<ResumeLimit>()("ResumeLimit"
   }
 }
 
+/** A handler made a pause and ended without returning it, so that nothing would have stopped. @category errors */
+export class PauseNotReturned extends Schema.TaggedError<PauseNotReturned>()("PauseNotReturned", {
+  chunk: Schema.String,
+  interrupt: Schema.String
+}) {
+  override get message(): string {
+    return `The chunk "${this.chunk}" made a pause for "${this.interrupt}" and ended with something else. A pause stops nothing until it is returned: write "return yield* run.pause(...)"; the answer is the input of the next step.`
+  }
+}
+
 /** A run that nobody can answer has paused. @category errors */
 export class Paused extends Schema.TaggedError<Paused>()("Paused", {
   interrupt: Schema.String,
@@ -99,10 +112,13 @@ export class PendingInterrupts extends Schema.TaggedError<PendingInterrupts>()("
 /** The execution no longer takes signals from outside. @category errors */
 export class NotOpen extends Schema.TaggedError<NotOpen>()("NotOpen", {
   lifecycle: Schema.Literals(["sealed", "closed"]),
-  what: Schema.String
+  what: Schema.String,
+  /** How it ended, where it is closed. */
+  status: Schema.optionalKey(Schema.Literals(["completed", "failed", "cancelled"]))
 }) {
   override get message(): string {
-    return `${this.what} was refused: the execution is ${this.lifecycle}. Send it to an execution that is open.`
+    const ended = this.status === undefined ? "" : ` (${this.status})`
+    return `${this.what} was refused: the execution is ${this.lifecycle}${ended}. Send it to an execution that is open.`
   }
 }
 
@@ -185,6 +201,7 @@ export const Reason = Schema.Union([
   EmitTooDeep,
   LoopLimit,
   ResumeLimit,
+  PauseNotReturned,
   Paused,
   PendingInterrupts,
   NotOpen,

@@ -2,6 +2,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Check from "./definition/Check.ts"
 import type { Finding } from "./definition/Check.ts"
@@ -17,17 +18,44 @@ import type { Options } from "./Execution.ts"
 export const millis = (input: Duration.Input | undefined): number | undefined =>
   input === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(input))
 
+const wrongOptions = (options: Options): ReadonlyArray<Finding> => {
+  const findings: Array<Finding> = []
+  const limit = (name: string, value: number | undefined): void => {
+    if (value === undefined || value === Infinity || (Number.isSafeInteger(value) && value >= 1)) return
+    findings.push({ at: "options", problem: `${name} is ${value}`, fix: "Give a whole number from 1, or leave it out" })
+  }
+  limit("concurrency", options.concurrency)
+  limit("maxEmitDepth", options.maxEmitDepth)
+  if (options.stream !== undefined && options.stream._tag !== "unbounded")
+    limit("the capacity of the stream", options.stream.capacity)
+  for (const name of ["timeout", "idleTimeout"] as const) {
+    const input = options[name]
+    const duration = input === undefined ? Option.none() : Duration.fromInput(input)
+    if (input !== undefined && (Option.isNone(duration) || !(Duration.toMillis(duration.value) > 0)))
+      findings.push({
+        at: "options",
+        problem: `${name} is ${String(input)}`,
+        fix: "Give a time above zero, or leave it out"
+      })
+  }
+  return findings
+}
+
 const checked = new WeakMap<FlowData, ReadonlyArray<Finding>>()
 
 /**
- * Checks a flow, once; fails with all findings.
+ * Checks a flow, once, and the options of a run; fails with all findings.
  *
  * @category constructors
  */
-export const check = <C extends Spec, E, R>(flow: Flow<C, E, R>): Effect.Effect<Flow<C, E, R>, FlowError.FlowError> =>
+export const check = <C extends Spec, E, R>(
+  flow: Flow<C, E, R>,
+  options?: Options
+): Effect.Effect<Flow<C, E, R>, FlowError.FlowError> =>
   Effect.suspend(() => {
-    const findings = checked.get(flow.data) ?? Check.check(flow.data)
-    checked.set(flow.data, findings)
+    const known = checked.get(flow.data) ?? Check.check(flow.data)
+    checked.set(flow.data, known)
+    const findings = options === undefined ? known : [...known, ...wrongOptions(options)]
     return findings.length === 0
       ? Effect.succeed(flow)
       : Effect.fail(

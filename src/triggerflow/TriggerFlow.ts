@@ -56,7 +56,7 @@ const finished = <C extends Spec, E, R, A>(
   then: (engine: Engine) => Effect.Effect<A, FlowError>
 ): Effect.Effect<A, E | FlowError, R> =>
   Effect.contextWith((context) =>
-    Effect.flatMap(Opening.check(flow), () => {
+    Effect.flatMap(Opening.check(flow, options), () => {
       const settings = Opening.settingsOf(options ?? {}, options?.id ?? Opening.newId(context), sugar)
       const engine = Execution.engineOf(flow, settings, context, options ?? {})
       const closed = Effect.callback<void, unknown>((resume) => {
@@ -107,7 +107,10 @@ export const create = <C extends Spec, E, R>(
     Effect.map(
       Effect.acquireRelease(
         Effect.map(
-          Effect.andThen(Opening.check(flow), options?.id === undefined ? Opening.freshId : Effect.succeed(options.id)),
+          Effect.andThen(
+            Opening.check(flow, options),
+            options?.id === undefined ? Opening.freshId : Effect.succeed(options.id)
+          ),
           (id) => Execution.engineOf(flow, Opening.settingsOf(options ?? {}, id, explicit), context, options ?? {})
         ),
         (engine) => engine.shutdown("its Scope was closed")
@@ -214,7 +217,7 @@ export const load = <C extends Spec, E, R>(
   options: LoadOptions = {}
 ): Effect.Effect<Execution.Execution<C, E>, FlowError, R | Scope.Scope> =>
   Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
-    Effect.flatMap(Opening.check(flow), () => {
+    Effect.flatMap(Opening.check(flow, options), () => {
       // What handlers need is in the context; nobody looks at it but by key.
       const services = context as Context.Context<never>
       const { findings, snapshot: saved } = Loading.examine(flow.data, snapshot, services, options.migrate ?? [])
@@ -293,7 +296,7 @@ export const runStream = <C extends Spec, E, R>(
     Effect.contextWith((context: Context.Context<R | Scope.Scope>) =>
       Effect.map(
         Effect.acquireRelease(
-          Effect.map(Opening.check(flow), () =>
+          Effect.map(Opening.check(flow, options), () =>
             Execution.engineOf(
               flow,
               Opening.settingsOf(options ?? {}, options?.id ?? Opening.newId(context), sugar),

@@ -338,4 +338,31 @@ describe("Limits", () => {
         }
     })
   )
+
+  it.effect("options that make no sense are refused before anything runs", () =>
+    Effect.gen(function* () {
+      const flow = F.build(F.start)
+      const options = {
+        concurrency: 0,
+        maxEmitDepth: NaN,
+        timeout: -5,
+        stream: { _tag: "sliding", capacity: 0 }
+      } as const
+      const error = yield* Effect.flip(TriggerFlow.run(flow, 1, options))
+      assert.strictEqual(error.reason._tag, "InvalidDefinition")
+      assert.deepStrictEqual(error.message.split("\n").length, 4, error.message)
+    })
+  )
+
+  it.effect("writes to the state that set each other off for ever are found out", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(Chain.to("first", (_, run) => run.state.set("n", 1))),
+        F.on(F.state("n")).pipe(Chain.to("again", (n, run) => run.state.set("n", n + 1)))
+      )
+      const error = yield* Effect.flip(TriggerFlow.run(flow, 1, { maxEmitDepth: 50 }))
+      assert.strictEqual(error.reason._tag, "EmitTooDeep")
+      assert.include(error.message, "state.n")
+    })
+  )
 })

@@ -319,11 +319,32 @@ describe("Questions", () => {
     })
   )
 
-  it.effect("making a pause stops nothing; no catch-all can swallow one", () =>
+  it.effect("a pause that is made and not returned fails the execution, since nothing would have stopped", () =>
+    Effect.gen(function* () {
+      const paid: Array<number> = []
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("pay", (n, run) =>
+            Effect.gen(function* () {
+              yield* run.pause(Choice, n)
+              paid.push(n)
+              return n
+            })
+          ),
+          Chain.to("next", () => Effect.sync(() => paid.push(0)))
+        )
+      )
+      const error = yield* Effect.flip(TriggerFlow.run(flow, 1))
+      assert.strictEqual(error._tag === "FlowError" && error.reason._tag, "PauseNotReturned")
+      assert.include(error.message, "return yield* run.pause(...)")
+      assert.deepStrictEqual(paid, [1])
+    })
+  )
+
+  it.effect("no catch-all can swallow a pause", () =>
     Effect.gen(function* () {
       const flow = F.build(
         F.start.pipe(
-          Chain.to("makes", (n, run) => Effect.as(run.pause(Choice, n), n)),
           Chain.to("catches", (n, run) =>
             Effect.matchCauseEffect(run.pause(Choice, n), {
               onFailure: () => Effect.succeed(-1),

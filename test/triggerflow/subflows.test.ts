@@ -113,12 +113,13 @@ describe("Sub-flows", () => {
     interrupts: [Approval, Choice],
     result: Schema.Json
   })
+  const Telling = TriggerFlow.define("talking", { input: Schema.Number, stream: Schema.Json })
 
   it.effect("TF-47 the items of a sub-flow are seen on its parent's stream, in order, with their path", () =>
     Effect.gen(function* () {
-      const inner = Talking.build(Talking.start.pipe(Chain.to("inner", (n, run) => run.put(`inner${n}`))))
-      const middle = Talking.build(
-        Talking.start.pipe(
+      const inner = Telling.build(Telling.start.pipe(Chain.to("inner", (n, run) => run.put(`inner${n}`))))
+      const middle = Telling.build(
+        Telling.start.pipe(
           Chain.to("m1", (n, run) => Effect.as(run.put(`before${n}`), n)),
           Chain.subFlow(inner),
           Chain.to("m2", (_, run) => run.put("after"))
@@ -264,11 +265,41 @@ describe("Sub-flows", () => {
     })
   )
 
+  it.effect("a sub-flow that ends without the result of its contract fails the step", () =>
+    Effect.gen(function* () {
+      const inner = Talking.build(Talking.start.pipe(Chain.to("none", () => Effect.void)))
+      const error = yield* Effect.flip(TriggerFlow.run(F.build(F.start.pipe(Chain.subFlow(inner))), 1))
+      assert.strictEqual(error._tag === "FlowError" && error.reason._tag, "NoResult")
+    })
+  )
+
+  it.effect("items of a sub-flow that the parent's Schema does not admit are told apart", () =>
+    Effect.gen(function* () {
+      const Counting = TriggerFlow.define("counting", { input: Schema.Number, stream: Schema.Number })
+      const inner = Counting.build(Counting.start.pipe(Chain.to("count", (n, run) => run.put(n))))
+      const Words = TriggerFlow.define("words", { input: Schema.Number, stream: Schema.String })
+      const flow = Words.build(
+        Words.start.pipe(
+          Chain.subFlow(inner),
+          Chain.to("say", (_, run) => run.put("done"))
+        )
+      )
+      const execution = yield* TriggerFlow.open(flow, 5)
+      yield* execution.close()
+      assert.deepStrictEqual(yield* Stream.runCollect(execution.stream), ["done"])
+      const entries = yield* Stream.runCollect(execution.entries())
+      assert.deepStrictEqual(
+        entries.map(({ event }) => event._tag),
+        ["foreign", "item"]
+      )
+    })
+  )
+
   it.effect("handlers of a sub-flow wait for the readers of the parent's stream", () =>
     Effect.gen(function* () {
       let put = 0
-      const child = Talking.build(
-        Talking.start.pipe(
+      const child = Telling.build(
+        Telling.start.pipe(
           Chain.to("puts", (_, run) =>
             Effect.forEach(
               [1, 2, 3, 4, 5],

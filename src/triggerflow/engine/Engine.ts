@@ -389,6 +389,11 @@ export class Engine {
   private settle(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {
     if (Exit.isFailure(exit)) return this.submit({ _tag: "Failed", run, cause: exit.cause })
     const output = exit.value
+    const { paused: interrupt } = handle
+    if (!Interrupt.isPause(output) && interrupt !== undefined) {
+      const cause = this.error(new FlowError.PauseNotReturned({ chunk: handle.chunk, interrupt }))
+      return this.submit({ _tag: "Failed", run, cause })
+    }
     const writes = handle.take()
     if (!Interrupt.isPause(output)) return this.submit({ _tag: "Done", run, output, writes })
     this.submit({ _tag: "Paused", run, request: output.request, writes, at: this.now() })
@@ -589,6 +594,8 @@ export class Engine {
 
   private watch(limit: number): Effect.Effect<void> {
     return Effect.suspend(() => {
+      // Who waits for an answer is not idle.
+      if (this.machine.status === "waiting") this.last = this.now()
       const left = this.last + limit - this.now()
       if (left > 0) return Effect.flatMap(Effect.sleep(left), () => this.watch(limit))
       return Effect.sync(() =>
@@ -613,7 +620,8 @@ export class Engine {
     const { autoClose } = this.settings
     if (autoClose === undefined) return
     const record: Record = { _tag: "AutoClose", generation }
-    if (autoClose === 0) return this.submit(record)
+    // Once it is sealed, nothing can come any more.
+    if (autoClose === 0 || this.machine.lifecycle === "sealed") return this.submit(record)
     this.timer = this.own(
       Effect.flatMap(Effect.sleep(Duration.millis(autoClose)), () => Effect.sync(() => this.submit(record)))
     )

@@ -54,6 +54,8 @@ export class Frame {
   mode: "await" | "exit" | "none" = "none"
   /** Signals: how many awaited emits they stand inside of. */
   depth = 0
+  /** Signals: how many writes to the state they stand inside of that have set each other off. */
+  writes = 0
   /** Signals: what `all` correlates them by, and those that they cause. */
   scope = 0
   root = 0

@@ -163,6 +163,8 @@ export class Handle {
   readonly run: Run
   closed = false
   attempt: number
+  /** The interrupt that this try has made a pause for. */
+  paused: string | undefined = undefined
   private asleep = false
   /** Emits that fibers of the handler wait for, and who waits for the last of them. */
   private waits = 0
@@ -216,6 +218,7 @@ export class Handle {
 
   /** Forgets what was written since the last visible point. */
   private drop(): void {
+    this.paused = undefined
     if (this.log !== undefined) this.log.length = this.sent
   }
 
@@ -271,7 +274,7 @@ export class Handle {
   encode(part: string, codec: Field["codec"] | undefined, value: unknown): Result.Result<Json, Cause.Cause<never>> {
     const json = codec === undefined ? Result.fail("the contract has no such part") : codec.encode(value)
     return Result.mapError(json, (issue) => {
-      const cause = this.engine.error(new FlowError.ContractViolation({ part, issue }))
+      const cause = this.engine.error(new FlowError.ContractViolation({ part, issue, chunk: this.chunk }))
       // It fails the execution and is no failure of the handler's own type.
       return cause as Cause.Cause<never>
     })
@@ -444,15 +447,17 @@ export class Handle {
       const to = options?.to ?? "next"
       const expires = options?.expires
       const codec = this.engine.plan.codecs.interrupts.get(interrupt.name)?.payload
-      return Result.map(this.encode(`interrupt ${interrupt.name}`, codec, payload), () =>
-        Interrupt.pause<never>({
+      return Result.map(this.encode(`interrupt ${interrupt.name}`, codec, payload), () => {
+        // A handler that is run again by its answer may make one that it does not need any more.
+        if (to !== "self") this.paused = interrupt.name
+        return Interrupt.pause<never>({
           interrupt: interrupt.name,
           id: options?.id,
           payload,
           target: typeof to === "string" ? to : { signal: to.name },
           expiresIn: expires === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(expires))
         })
-      )
+      })
     })
   }
 

@@ -162,17 +162,13 @@ export class Machine {
   }
 
   private late(record: Record): void {
+    const status = this.ended ?? "cancelled"
+    const refuse = (what: string) => this.fail(new FlowError.NotOpen({ lifecycle: "closed", what, status }))
     switch (record._tag) {
       case "Signal":
-        return this.reply(
-          record.ticket,
-          this.fail(new FlowError.NotOpen({ lifecycle: "closed", what: `The signal "${record.signal}"` }))
-        )
+        return this.reply(record.ticket, refuse(`The signal "${record.signal}"`))
       case "Answer":
-        return this.reply(
-          record.ticket,
-          this.fail(new FlowError.NotOpen({ lifecycle: "closed", what: `The answer to "${record.id}"` }))
-        )
+        return this.reply(record.ticket, refuse(`The answer to "${record.id}"`))
       case "Close":
         return this.reply(record.ticket, Exit.void)
       case "StopChild":
@@ -458,7 +454,7 @@ export class Machine {
       else if (write._tag === "result") this.result = write.json
       else if (this.cells.apply(write) && !write.silent) {
         const listeners = Plans.listeners(this.plan.states, write.key)
-        if (listeners.length > 0) Signals.nested(this, body, write.key, listeners, this.cells.get(write.key))
+        if (listeners.length > 0) Signals.written(this, body, write.key, listeners)
       }
     }
   }

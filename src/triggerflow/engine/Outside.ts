@@ -1,12 +1,12 @@
 /** Executions from outside: every call becomes a record, and every refusal a typed error. */
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type * as Codec from "./Codec.ts"
 import * as Digest from "../saving/Digest.ts"
-import { type Child, Engine } from "./Engine.ts"
+import type { Child, Engine } from "./Engine.ts"
 import * as FlowError from "../FlowError.ts"
 import { bind, interventionsOf } from "./Handle.ts"
 import type * as Interrupt from "../Interrupt.ts"
@@ -197,12 +197,13 @@ export class Outside {
         Stream.map(this.engine.stream.read(from), (entry): StreamEntry<unknown> => {
           const { event } = entry
           if (event._tag !== "item") return { ...entry, event }
-          const item = codec.plain ? Result.succeed(event.json) : codec.decode(event.json)
-          return {
-            ...entry,
-            // Items of sub-flows may have another Schema: they are given as they are.
-            event: { _tag: "item", item: Result.isSuccess(item) ? item.success : event.json, volatile: event.volatile }
-          }
+          const { json, volatile } = event
+          // What a handler of this flow has put was checked before; what a sub-flow has put may be something else.
+          const own = codec.plain && entry.path.length === 0
+          const item = own ? Result.succeed<unknown>(json) : codec.decode(json)
+          return Result.isSuccess(item)
+            ? { ...entry, event: { _tag: "item", item: item.success, volatile } }
+            : { ...entry, event: { _tag: "foreign", json, volatile } }
         })
       )
     )

@@ -201,9 +201,30 @@ export const nested = (
   const frame = new Frame("signal", m.ids++, body, 0)
   frame.name = name
   frame.depth = body.signal?.depth ?? 0
+  frame.writes = body.signal?.writes ?? 0
   frame.scope = frame.root = body.signal?.root ?? 0
   body.live++
   launch(m, frame, listeners, value, bindings)
+}
+
+/**
+ * Tells those who listen to a field of the state. Listeners that set each other off stand inside each other; they are
+ * found out as awaited emits are.
+ *
+ * @category steps
+ */
+export const written = (m: Machine, body: Frame | undefined, key: string, listeners: ReadonlyArray<Listener>): void => {
+  const value = m.cells.get(key)
+  const inside = body?.signal
+  if (body === undefined || inside === undefined) return nested(m, body, key, listeners, value)
+  const limit = m.options.maxEmitDepth
+  if (inside.writes >= limit) {
+    m.raiseFrom(body, m.fail(new FlowError.EmitTooDeep({ signal: `state.${key}`, limit })).cause, undefined)
+    return
+  }
+  inside.writes++
+  nested(m, body, key, listeners, value)
+  inside.writes--
 }
 
 /** Everything that a signal has started has ended. @category steps */
