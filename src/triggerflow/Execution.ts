@@ -45,7 +45,10 @@ export interface Options {
   readonly failures?: "fail" | "continue" | undefined
   /** How deep awaited emits may stand inside each other. Default 1,000. */
   readonly maxEmitDepth?: number | undefined
-  /** After how much idleness it is closed; never while it waits for an answer. Default 10 s; `false`: not at all. */
+  /**
+   * After how much idleness it is closed; never while it waits for an answer. Default 10 s where somebody outside could
+   * start something (signals, chains on the state or on shared data), else at once; `false`: not at all.
+   */
   readonly autoClose?: Duration.Input | false | undefined
   /** How long it may take as a whole. Default: no limit. */
   readonly timeout?: Duration.Input | undefined

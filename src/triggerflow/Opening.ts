@@ -9,7 +9,7 @@ import type { Finding } from "./definition/Check.ts"
 import { type Settings } from "./engine/Engine.ts"
 import type { Flow } from "./Flow.ts"
 import * as FlowError from "./FlowError.ts"
-import type { FlowData } from "./Node.ts"
+import type { FlowData, TriggerData } from "./Node.ts"
 import type { Spec } from "./Spec.ts"
 
 import type { Options } from "./Execution.ts"
@@ -66,6 +66,20 @@ export const check = <C extends Spec, E, R>(
           })
         )
   })
+
+const fromOutside = (trigger: TriggerData): boolean =>
+  trigger._tag === "any" || trigger._tag === "all"
+    ? trigger.of.some(([, source]) => fromOutside(source))
+    : trigger._tag === "state" || trigger._tag === "flowData"
+
+/**
+ * After how much idleness an execution is closed where nobody says so: at once where nobody outside could start
+ * anything any more (no signal, no chain on the state or on shared data), else after 10 seconds.
+ *
+ * @category constructors
+ */
+export const autoCloseOf = ({ contract, chains }: FlowData): Duration.Input =>
+  contract.signals.length > 0 || chains.some(({ trigger }) => fromOutside(trigger)) ? "10 seconds" : 0
 
 /** The settings of an engine. @category constructors */
 export const settingsOf = (

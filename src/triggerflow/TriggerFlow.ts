@@ -44,7 +44,8 @@ export {
 } from "./Opening.ts"
 
 const sugar = { recorded: false, failOnPause: true, autoClose: 0 } as const
-const explicit = { recorded: true, failOnPause: false, autoClose: "10 seconds" } as const
+const explicit = <C extends Spec, E, R>({ data }: Flow<C, E, R>) =>
+  ({ recorded: true, failOnPause: false, autoClose: Opening.autoCloseOf(data) }) as const
 
 /** What `run` and its like take: an execution that ends by itself. @category models */
 export type RunOptions = Omit<Execution.Options, "autoClose">
@@ -111,7 +112,8 @@ export const create = <C extends Spec, E, R>(
             Opening.check(flow, options),
             options?.id === undefined ? Opening.freshId : Effect.succeed(options.id)
           ),
-          (id) => Execution.engineOf(flow, Opening.settingsOf(options ?? {}, id, explicit), context, options ?? {})
+          (id) =>
+            Execution.engineOf(flow, Opening.settingsOf(options ?? {}, id, explicit(flow)), context, options ?? {})
         ),
         (engine) => engine.shutdown("its Scope was closed")
       ),

@@ -481,7 +481,7 @@ describe("compaction and retention", () => {
           Chain.result
         )
       )
-      const execution = yield* TriggerFlow.open(flow, undefined)
+      const execution = yield* TriggerFlow.open(flow, undefined, { autoClose: false })
       const open = yield* execution.save()
       assert.deepStrictEqual(Snapshot.compact(open, { reduceFrom: 4096 }), open)
       yield* execution.close()

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Clock, Deferred, Duration, Effect, Exit, Fiber, Scope, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
 import { A, Approval, B, beside, Boom, E, errorOf, F, Meter, pure, reasonOf, settle } from "./support.ts"
@@ -485,6 +485,38 @@ describe("Lifecycle", () => {
         // Such as sleeps when it is open.
         assert.deepStrictEqual(slept.splice(0), closed ? [] : [70_000, 80_000])
       }
+    })
+  )
+
+  it.effect("an execution that nobody can send a signal closes at once, and a sealed one when nothing is left", () =>
+    Effect.gen(function* () {
+      const Quiet = TriggerFlow.define("quiet", { input: Schema.Number })
+      const quiet = yield* TriggerFlow.open(Quiet.build(Quiet.start.pipe(Chain.to("a", (n) => Effect.succeed(n)))), 1)
+      assert.strictEqual((yield* quiet.await).status, "completed")
+      const sealed = yield* TriggerFlow.open(F.build(F.start.pipe(Chain.to("a", (n) => Effect.succeed(n)))), 1)
+      assert.strictEqual(yield* sealed.lifecycle, "open")
+      yield* sealed.seal
+      assert.strictEqual((yield* sealed.await).status, "completed")
+    })
+  )
+
+  it.effect("the steps of a cancelled execution tell what was stopped", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("one", (n) => Effect.succeed(n)),
+          Chain.to("two", () => Effect.never)
+        )
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      yield* execution.cancel()
+      assert.deepStrictEqual(
+        [...(yield* execution.steps)],
+        [
+          ["one", "done"],
+          ["two", "stopped"]
+        ]
+      )
     })
   )
 })

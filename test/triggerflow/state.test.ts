@@ -315,7 +315,7 @@ describe("State", () => {
         )
       )
       assert.strictEqual(reasonOf(yield* Effect.exit(TriggerFlow.run(flow, undefined))), "ContractViolation")
-      const execution = yield* TriggerFlow.open(Short.build(), undefined)
+      const execution = yield* TriggerFlow.open(Short.build(), undefined, { autoClose: false })
       const append = (n: number) => Effect.exit(execution.state.append("list", n))
       assert.deepStrictEqual(
         [yield* append(1), yield* append(2), yield* append(3)].map(({ _tag }) => _tag),
@@ -341,7 +341,7 @@ describe("State", () => {
         state: Schema.Struct({ list: Schema.Array(Counted) }),
         initial: { list: [] }
       })
-      const execution = yield* TriggerFlow.open(L.build(), undefined)
+      const execution = yield* TriggerFlow.open(L.build(), undefined, { autoClose: false })
       for (let n = 0; n < 20; n++) yield* execution.state.append("list", n)
       assert.strictEqual(encoded, 20)
       assert.strictEqual((yield* execution.close()).state.list.length, 20)

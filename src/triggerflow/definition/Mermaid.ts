@@ -25,7 +25,7 @@ import * as StepKey from "./StepKey.ts"
  *
  * @category models
  */
-export type Status = "pending" | "running" | "waiting" | "done" | "failed"
+export type Status = "pending" | "running" | "waiting" | "done" | "stopped" | "failed"
 
 /**
  * How a flow is drawn.
@@ -50,6 +50,7 @@ const colours: { readonly [S in Status]: string } = {
   running: "fill:#dbeafe,stroke:#2563eb,color:#1e3a8a",
   waiting: "fill:#fef3c7,stroke:#d97706,color:#78350f",
   done: "fill:#dcfce7,stroke:#16a34a,color:#14532d",
+  stopped: "fill:#e4e4e7,stroke:#52525b,color:#27272a",
   failed: "fill:#fee2e2,stroke:#dc2626,color:#7f1d1d"
 }
 

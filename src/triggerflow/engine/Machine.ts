@@ -77,7 +77,7 @@ export class Machine {
   commands: Array<Command> = []
 
   readonly runs = new Runs()
-  /** For each step whether it has ended (1) or failed (2) at least once; only of executions that can be looked at. */
+  /** For each step whether it has ended (1), failed (2) or was stopped (4) at least once; only of executions that can be looked at. */
   passed: Uint8Array | undefined = undefined
   decisions: Set<Decision> | undefined = undefined
   children: Set<Frame> | undefined = undefined
@@ -238,6 +238,8 @@ export class Machine {
         return this.stopChild(record.frame, record.ticket)
       case "Seal":
         if (this.lifecycle === "open") this.lifecycle = "sealed"
+        // Whoever was told that it is idle is told again that nothing can come any more.
+        this.idle = false
         return
       case "Close":
         return this.close(record.pending, record.ticket)
@@ -433,8 +435,8 @@ export class Machine {
     this.giveBack(run, state)
   }
 
-  /** Remembers that a step has ended (1) or failed (2). */
-  mark(step: Step | undefined, how: 1 | 2): void {
+  /** Remembers that a step has ended (1), failed (2) or was stopped (4). */
+  mark(step: Step | undefined, how: 1 | 2 | 4): void {
     if (!this.options.recorded || step === undefined || step.id < 0) return
     const passed = (this.passed ??= new Uint8Array(this.plan.steps.length))
     passed[step.id] = (passed[step.id] ?? 0) | how
@@ -537,6 +539,7 @@ export class Machine {
     this.reply(ticket, Exit.void)
     for (const one of this.interrupts?.values() ?? []) {
       this.forgetWaiting(one, "cancelled")
+      this.mark(one.run.step, 4)
       this.quit(one.run)
       this.drop(one.run.body)
     }

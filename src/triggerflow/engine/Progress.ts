@@ -4,7 +4,7 @@ import type { Frame } from "./Frame.ts"
 import type { Status } from "../definition/Mermaid.ts"
 import * as StepKey from "../definition/StepKey.ts"
 
-const rank: Readonly<Record<Status, number>> = { pending: 0, done: 1, failed: 2, waiting: 3, running: 4 }
+const rank: Readonly<Record<Status, number>> = { pending: 0, done: 1, stopped: 2, failed: 3, waiting: 4, running: 5 }
 
 /**
  * The status of every step that has been reached, by its key; those inside of a sub-flow behind the key of the step that
@@ -23,7 +23,7 @@ export const statusOf = (engine: Engine, prefix = ""): ReadonlyMap<string, Statu
   }
   for (const step of plan.steps) {
     const passed = machine.passed?.[step.id] ?? 0
-    if (passed !== 0) tell(keys.get(step.node), passed & 2 ? "failed" : "done")
+    if (passed !== 0) tell(keys.get(step.node), passed & 2 ? "failed" : passed & 4 ? "stopped" : "done")
   }
   // The operators that something stands in are at work, or wait with it.
   const around = (frame: Frame | undefined, status: Status): void => {
@@ -41,5 +41,12 @@ export const statusOf = (engine: Engine, prefix = ""): ReadonlyMap<string, Statu
     const key = frame.step === undefined ? undefined : keys.get(frame.step.node)
     for (const [inner, how] of statusOf(child, `${prefix}${key ?? ""}/`)) all.set(inner, how)
   }
-  return all
+  // In the order of the definition.
+  const ordered = new Map<string, Status>()
+  for (const key of keys.values()) {
+    const status = all.get(prefix + key)
+    if (status !== undefined) ordered.set(prefix + key, status)
+  }
+  for (const [key, status] of all) ordered.set(key, status)
+  return ordered
 }

@@ -207,6 +207,7 @@ const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
   for (const one of m.interrupts?.values() ?? []) if (inside(one.run.body)) m.forgetWaiting(one, "cancelled")
   for (const run of m.runs) {
     if (!inside(run.body)) continue
+    if (run.state !== "queued") m.mark(run.step, 4)
     if (run.state === "queued" || run.state === "paused") {
       m.quit(run)
       continue

@@ -32,7 +32,8 @@ export type HostFailure = Host.UnknownExecution | Host.ExecutionHostError
 
 /**
  * How a hosted execution is started. With an `id` the start is idempotent: another one with the same id and input joins.
- * `autoClose`: by default 10 s where the contract has signals, and at once where nobody could send one.
+ * `autoClose`: by default 10 s where somebody outside could start something (signals, chains on the state or on shared
+ * data), else at once.
  *
  * @category models
  */

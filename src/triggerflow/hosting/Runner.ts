@@ -211,9 +211,8 @@ export const make = <C extends Spec, E, R>(
   Effect.contextWith((context) =>
     Effect.sync((): Host.FlowRunner => {
       const plan = Plan.of(flow.data)
-      const { name, signals, version } = flow.data.contract
-      // Who could not send a signal does not have to be waited for.
-      const autoClose = signals.length === 0 ? 0 : "10 seconds"
+      const { name, version } = flow.data.contract
+      const autoClose = Opening.autoCloseOf(flow.data)
       return {
         flow: name,
         version,

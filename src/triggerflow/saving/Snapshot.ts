@@ -90,7 +90,7 @@ export interface Image {
   readonly input?: Schema.Json
   /** The next number of a frame, run or decision. */
   readonly ids: number
-  /** The steps that have ended (1), failed (2) or both (3) at least once, by their keys. */
+  /** The steps that have ended (1), failed (2) or were stopped (4) at least once, summed, by their keys. */
   readonly passed?: { readonly [step: string]: number }
   readonly state: { readonly [key: string]: Schema.Json }
   readonly result?: Schema.Json
