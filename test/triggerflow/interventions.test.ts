@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Schema, Stream } from "effect"
-import { Chain, TriggerFlow } from "effigent/triggerflow"
+import { Chain, Signal, TriggerFlow } from "effigent/triggerflow"
 import { reasonOf, settle } from "./support.ts"
 
 const Advice = TriggerFlow.define("advice", {
@@ -115,6 +115,31 @@ describe("Interventions", () => {
       yield* execution.start
       const closed = yield* execution.close()
       assert.deepStrictEqual(closed.result._tag === "Some" && closed.result.value, 7)
+    })
+  )
+
+  it.live("interventions that are over cost the steps behind them nothing", () =>
+    Effect.gen(function* () {
+      const Go = Signal.make("Go", Schema.Number)
+      const Said = TriggerFlow.define("said", { signals: [Go], intervention: Schema.Number })
+      const flow = Said.build(
+        Said.on(Go).pipe(
+          Chain.to("list", (n) => Effect.succeed(Array.from({ length: n }, (_, at) => at))),
+          Chain.forEach((i) => i.pipe(Chain.to("item", (n) => Effect.succeed(n))))
+        )
+      )
+      const took = (said: number) =>
+        Effect.gen(function* () {
+          const execution = yield* TriggerFlow.open(flow, undefined)
+          for (let n = 0; n < said; n++) yield* execution.intervene(n, { id: `${n}` })
+          yield* execution.emit(Go, 10)
+          const from = performance.now()
+          yield* execution.emit(Go, 20_000)
+          return performance.now() - from
+        }).pipe(Effect.scoped)
+      yield* took(0)
+      const without = Math.min(yield* took(0), yield* took(0))
+      assert.isBelow((yield* took(3_000)) / without, 5)
     })
   )
 })

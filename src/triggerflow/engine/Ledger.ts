@@ -21,6 +21,8 @@ export interface Entry {
  */
 export class Ledger {
   readonly entries: Array<Entry> = []
+  /** Nothing before it is pending. */
+  private first = 0
 
   /** Adds one; an id that was there before is refused. */
   add(entry: Omit<Entry, "status">): "append" | "reject" {
@@ -32,11 +34,15 @@ export class Ledger {
 
   /** A thread has come to a place: what waits for it, or for any place, is inserted. */
   reach(place: string, commands: Array<Command>): void {
-    for (const entry of this.entries)
-      if (entry.status === "pending" && (entry.target === undefined || entry.target === place)) {
-        entry.status = "inserted"
-        commands.push({ _tag: "Intervention", id: entry.id, action: "insert" })
-      }
+    const { entries } = this
+    // Every step comes here: what is over is not looked at again.
+    while (this.first < entries.length && entries[this.first]?.status !== "pending") this.first++
+    for (let at = this.first; at < entries.length; at++) {
+      const entry = entries[at]
+      if (entry?.status !== "pending" || (entry.target !== undefined && entry.target !== place)) continue
+      entry.status = "inserted"
+      commands.push({ _tag: "Intervention", id: entry.id, action: "insert" })
+    }
   }
 
   /** Marks one that was inserted. */
