@@ -546,4 +546,26 @@ describe("Failure", () => {
         }
     })
   )
+
+  it.live("failures: continue costs each failure the same, however many there were", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(
+          Chain.to("list", (n) => Effect.succeed(Array.from({ length: n }, (_, at) => at))),
+          Chain.forEach((i) => i.pipe(Chain.to("item", () => Effect.fail(new Boom({ at: 0 })))))
+        )
+      )
+      const took = (n: number) =>
+        Effect.gen(function* () {
+          const from = performance.now()
+          const execution = yield* TriggerFlow.open(flow, n, { failures: "continue" })
+          yield* execution.close()
+          assert.strictEqual((yield* execution.failures).length, n)
+          return performance.now() - from
+        }).pipe(Effect.scoped)
+      yield* took(4_000)
+      const few = Math.min(yield* took(4_000), yield* took(4_000))
+      assert.isBelow((yield* took(80_000)) / few, 100)
+    })
+  )
 })

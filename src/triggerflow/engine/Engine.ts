@@ -484,7 +484,7 @@ export class Engine {
     const child: Child = { frame, engine, stopping: false }
     ;(this.children ??= new Map()).set(frame, child)
     engine.onClosed((exit: Exit.Exit<void, unknown>) => {
-      this.machine.failures = [...this.machine.failures, ...engine.machine.failures]
+      for (const cause of engine.machine.failures) this.machine.failures.push(cause)
       if (child.stopping) return ended(SubFlows.stoppedExit(exit))
       if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
       ended(attempt(() => SubFlows.outputOf(this, node, engine, frame.value)))

@@ -72,7 +72,7 @@ export class Machine {
   /** Why it failed, or was cancelled. */
   failure: Cause.Cause<unknown> | undefined = undefined
   /** Failures that ended their own chain only. */
-  failures: ReadonlyArray<Cause.Cause<unknown>> = []
+  failures: Array<Cause.Cause<unknown>> = []
   /** What is to be done; the engine takes it away. */
   commands: Array<Command> = []
 

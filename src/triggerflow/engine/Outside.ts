@@ -57,7 +57,7 @@ export class Outside {
   }
 
   get failures() {
-    return Effect.sync(() => this.engine.machine.failures)
+    return Effect.sync(() => this.engine.machine.failures.slice())
   }
 
   private violation(part: string, issue: string): Effect.Effect<never, FlowError.FlowError> {

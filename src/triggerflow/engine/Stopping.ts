@@ -147,7 +147,7 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
     m.end("failed", cause)
     return false
   }
-  m.failures = [...m.failures, cause]
+  m.failures.push(cause)
   if (thread !== undefined) m.drop(thread)
   return true
 }
