@@ -139,7 +139,7 @@ describe("Interventions", () => {
         }).pipe(Effect.scoped)
       yield* took(0)
       const without = Math.min(yield* took(0), yield* took(0))
-      assert.isBelow((yield* took(3_000)) / without, 5)
+      assert.isBelow((yield* took(6_000)) / without, 5)
     })
   )
 })
