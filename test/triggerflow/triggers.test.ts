@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { Chain, Signal, Trigger, TriggerFlow } from "effigent/triggerflow"
-import { A, B, E, F, Boom, pure, reasonOf, settle } from "./support.ts"
+import { A, B, beside, E, F, Boom, pure, reasonOf, settle } from "./support.ts"
 
 const all = Trigger.all({ a: A, b: B })
 
@@ -480,6 +481,47 @@ describe("Triggers", () => {
       assert.include(String(exit), "no key")
       assert.strictEqual(reasonOf(exit), "none")
       assert.strictEqual(yield* execution.status, "failed")
+    })
+  )
+
+  it.effect("what waits for others of its signal from outside is let go of once that has ended, not before", () =>
+    Effect.gen(function* () {
+      const seen: Array<unknown> = []
+      const meet = Trigger.collector("meet", { a: Schema.Number, b: Schema.Number })
+      const Order = Signal.make("Order", Schema.Number)
+      const Late = Signal.make("Late", Schema.Number)
+      const O = TriggerFlow.define("orders", { signals: [Order, Late, A, B] })
+      const flow = O.build(
+        O.on(Order).pipe(
+          Chain.to("order", (n, run) =>
+            run.emit(A, n).pipe(
+              // The fork goes on after the signal itself.
+              Effect.andThen(n % 2 === 0 ? run.emitFork(Late, n) : Effect.void),
+              Effect.as(n)
+            )
+          ),
+          Chain.collect(meet, "a")
+        ),
+        O.on(Late).pipe(
+          Chain.to("late", (n, run) => Effect.sleep(10).pipe(Effect.andThen(run.emit(B, -n)), Effect.as(-n))),
+          Chain.collect(meet, "b")
+        ),
+        O.on(all).pipe(Chain.to("both", (value) => Effect.sync(() => seen.push(value)))),
+        O.on(meet).pipe(Chain.to("met", (value) => Effect.sync(() => seen.push(value))))
+      )
+      const execution = yield* TriggerFlow.open(flow, undefined)
+      for (let n = 1; n <= 4; n++) yield* beside(execution.emit(Order, n))
+      yield* TestClock.adjust(10)
+      assert.sameDeepMembers(
+        seen,
+        [2, 4].flatMap((n) => [
+          { a: n, b: -n },
+          { a: n, b: -n }
+        ])
+      )
+      const { collectors, gates } = execution.engine.machine
+      assert.deepStrictEqual([gates?.progress.size, collectors?.progress.size], [0, 0])
+      assert.strictEqual((yield* execution.close()).status, "completed")
     })
   )
 })

@@ -24,6 +24,11 @@ const recordOf = (names: ReadonlyArray<string>, slots: Slots): Readonly<Record<s
 export class Gates {
   readonly progress = new Map<string, Slots>()
 
+  /** Nothing comes to a scope any more. */
+  forget(gates: number, scope: number): void {
+    for (let id = 0; id < gates; id++) this.progress.delete(`${id}:${scope}`)
+  }
+
   /** Fills a slot. Gives the record when it was the last one; fails with what a `by` function has thrown. */
   fill(
     gate: Gate,
@@ -56,6 +61,11 @@ export class Gates {
  */
 export class Collectors {
   readonly progress = new Map<string, Slots>()
+
+  /** Nothing comes to a scope any more. */
+  forget(names: Iterable<string>, scope: number): void {
+    for (const name of names) this.progress.delete(`${name}:${scope}`)
+  }
 
   /** Brings a value. Gives the record once all branches have one. */
   bring(

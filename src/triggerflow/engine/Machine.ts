@@ -94,6 +94,8 @@ export class Machine {
 
   /** Signals that nothing inside waits for and that have not ended. */
   roots = 0
+  /** How many of them belong to each signal from outside, where values may wait for each other. */
+  scopes: Map<number, number> | undefined = undefined
   idle = false
   generation = 0
   ids = 0
@@ -513,6 +515,10 @@ export class Machine {
 
   told(frame: Frame, run: Run, exit: Exit.Exit<unknown, unknown>): void {
     Signals.told(this, frame, run, exit)
+  }
+
+  rootEnded(frame: Frame): void {
+    Signals.rootEnded(this, frame)
   }
 
   fail(reason: FlowError.Reason): Exit.Failure<never, FlowError.FlowError> {

@@ -115,6 +115,8 @@ export interface Plan {
   readonly signals: ReadonlyMap<string, ReadonlyArray<Listener>>
   readonly states: ReadonlyMap<string, ReadonlyArray<Listener>>
   readonly collectors: ReadonlyMap<string, ReadonlyArray<Listener>>
+  /** Where values wait for each other: the number of gates, and the names of collectors; absent where nowhere. */
+  readonly joins: { readonly gates: number; readonly collectors: ReadonlySet<string> } | undefined
   readonly fields: ReadonlyMap<string, Field>
   /** The shared fields that chains listen to. */
   readonly shared: ReadonlySet<string>
@@ -249,6 +251,11 @@ class Compiler {
   }
 }
 
+const joinsOf = ({ gates, steps }: Compiler): Plan["joins"] => {
+  const collectors = new Set(steps.flatMap(({ node }) => (node.kind === "collect" ? [node.collector.name] : [])))
+  return gates === 0 && collectors.size === 0 ? undefined : { gates, collectors }
+}
+
 const compile = (data: FlowData): Plan => {
   const compiler = new Compiler()
   data.chains.forEach((chain, index) => compiler.chain(chain, index))
@@ -256,6 +263,7 @@ const compile = (data: FlowData): Plan => {
   return {
     data,
     steps: compiler.steps,
+    joins: joinsOf(compiler),
     start: compiler.start,
     signals: compiler.signals,
     states: compiler.states,

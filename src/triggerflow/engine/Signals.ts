@@ -12,20 +12,42 @@ import * as Plans from "./Plan.ts"
 import type { Record } from "./Record.ts"
 import * as Replay from "./Replay.ts"
 
-/** A signal that nothing inside waits for. @category steps */
-export const root = (m: Machine, name: string): Frame => {
+/** A signal that nothing inside waits for; what it causes belongs to `scope`, by default to itself. @category steps */
+export const root = (m: Machine, name: string, scope?: number): Frame => {
   const frame = new Frame("signal", m.ids++, undefined, 0)
   frame.name = name
-  m.roots++
+  frame.root = scope ?? frame.id
   m.idle = false
+  rootBegins(m, frame)
   return frame
+}
+
+/** Counts a root, and where values may wait for each other, those of its scope. @category steps */
+export const rootBegins = (m: Machine, { root }: Frame): void => {
+  m.roots++
+  if (root !== 0 && m.plan.joins !== undefined) (m.scopes ??= new Map()).set(root, (m.scopes.get(root) ?? 0) + 1)
+}
+
+/** A root has ended: what waits in its scope once nothing of it is left, waits for nothing. @category steps */
+export const rootEnded = (m: Machine, { root }: Frame): void => {
+  m.roots--
+  const { scopes } = m
+  const { joins } = m.plan
+  const left = scopes?.get(root)
+  if (scopes === undefined || joins === undefined || left === undefined) return
+  if (left > 1) scopes.set(root, left - 1)
+  else {
+    scopes.delete(root)
+    m.gates?.forget(joins.gates, root)
+    m.collectors?.forget(joins.collectors, root)
+  }
 }
 
 /** The execution begins. @category steps */
 export const start = (m: Machine, input: unknown): void => {
   if (m.started) return
   m.started = true
-  launch(m, root(m, "start"), m.plan.start, input)
+  launch(m, root(m, "start", 0), m.plan.start, input)
 }
 
 /** A signal from outside. @category steps */
@@ -35,7 +57,6 @@ export const signal = (m: Machine, name: string, payload: unknown, ticket: numbe
   const frame = root(m, name)
   frame.op = ticket
   frame.mode = mode
-  frame.root = frame.id
   launchSignal(m, frame, name, payload)
   if (mode === "none") m.reply(ticket, Exit.void)
 }
@@ -61,8 +82,8 @@ export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit
       }
       record(run, key, signal, payload, Exit.void)
     }
-    const frame = root(m, signal)
-    frame.scope = frame.root = scope
+    const frame = root(m, signal, scope)
+    frame.scope = scope
     m.forks.push({ frame, signal, payload })
     return
   }
@@ -194,9 +215,7 @@ export const nested = (
 ): void => {
   if (listeners.length === 0 && bindings === undefined) return
   if (body === undefined) {
-    const frame = root(m, name)
-    frame.root = frame.id
-    return launch(m, frame, listeners, value)
+    return launch(m, root(m, name), listeners, value)
   }
   const frame = new Frame("signal", m.ids++, body, 0)
   frame.name = name
@@ -238,7 +257,7 @@ export const signalEnded = (m: Machine, frame: Frame): void => {
   }
   if (parent !== undefined) return m.leave(parent)
   if (frame.mode !== "none") m.reply(frame.op, Exit.succeed(frame.mode === "exit" ? Exit.succeed(replies) : replies))
-  m.roots--
+  rootEnded(m, frame)
 }
 
 /** An awaited emit has ended: its handler goes on as soon as it has its permit. @category steps */

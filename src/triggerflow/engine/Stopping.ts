@@ -129,7 +129,7 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
       const done = (all: Cause.Cause<unknown>): void => {
         const exit = Exit.succeed(Exit.failCause(all))
         if (frame.run === undefined) {
-          m.roots--
+          m.rootEnded(frame)
           return m.reply(frame.op, exit)
         }
         m.awaited?.delete(frame.op)

@@ -11,6 +11,7 @@ import { Ledger } from "../engine/Ledger.ts"
 import type { Machine } from "../engine/Machine.ts"
 import { skipped } from "../engine/Operators.ts"
 import type { Plan, Step } from "../engine/Plan.ts"
+import * as Signals from "../engine/Signals.ts"
 import { payloadDigest } from "./Saving.ts"
 import type { Image, SavedFrame, SavedRun } from "./Snapshot.ts"
 import { Reader } from "./Values.ts"
@@ -149,7 +150,7 @@ class Restorer {
     frame.key = saved.key
     frame.run = run
     if (saved.results !== undefined) frame.results = this.results(saved, 0)
-    if (frame.parent === undefined && run === undefined) this.machine.roots++
+    if (frame.parent === undefined && run === undefined) Signals.rootBegins(this.machine, frame)
   }
 
   private operator(frame: Frame, saved: SavedFrame): void {
