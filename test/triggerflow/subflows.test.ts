@@ -320,4 +320,34 @@ describe("Sub-flows", () => {
       assert.deepStrictEqual(yield* Stream.runCollect(execution.stream), [1, 2, 3, 4, 5])
     })
   )
+
+  it.effect("a step that is no chunk is done too once it has been passed, and a sub-flow failed where it has", () =>
+    Effect.gen(function* () {
+      const inner = F.build(
+        F.start.pipe(Chain.to("x", (n) => (n === 0 ? Effect.void : Effect.fail(new Boom({ at: n })))))
+      )
+      const flow = F.build(
+        F.start.pipe(
+          Chain.side((s) => s.pipe(Chain.to("by", () => Effect.void)), { name: "beside" }),
+          Chain.interventionPoint("point"),
+          Chain.subFlow(inner, { name: "inner" }),
+          Chain.to("last", () => Effect.succeed(1)),
+          Chain.result
+        )
+      )
+      for (const [input, rest] of [
+        [0, { inner: "done", last: "done", "start/result": "done" }],
+        [1, { inner: "failed" }]
+      ] as const) {
+        const execution = yield* TriggerFlow.open(flow, input)
+        yield* Effect.exit(execution.close())
+        assert.deepStrictEqual(Object.fromEntries(yield* execution.steps), {
+          beside: "done",
+          by: "done",
+          point: "done",
+          ...rest
+        })
+      }
+    })
+  )
 })

@@ -319,11 +319,13 @@ export class Machine {
         const beside = new Frame("body", this.ids++, body, 0)
         body.live++
         beside.live = 1
+        this.mark(step, 1)
         this.go(beside, (step as Plans.SideStep) /* by kind */.body, value)
         return this.go(body, step.next, value)
       }
       case "collect":
         Signals.collect(this, body, step.node, value)
+        this.mark(step, 1)
         return this.go(body, step.next, value)
       case "subFlow": {
         const frame = new Frame("operator", this.ids++, body, 0)
@@ -335,11 +337,13 @@ export class Machine {
       }
       case "point":
         this.ledger?.reach(step.node.name, this.commands)
+        this.mark(step, 1)
         return this.go(body, step.next, value)
       case "result": {
         const json = this.plan.result?.encode(value) ?? Result.succeed(undefined)
         if (Result.isFailure(json)) return Stopping.raise(this, body, this.violation("result", json.failure))
         this.result = json.success
+        this.mark(step, 1)
         return this.go(body, step.next, value)
       }
     }
@@ -470,6 +474,7 @@ export class Machine {
     if (Stopping.stopped(this, frame, frame, Exit.isFailure(exit) ? exit.cause : undefined)) return
     const body = frame.parent
     if (body === undefined) return
+    this.mark(frame.step, Exit.isFailure(exit) ? 2 : 1)
     if (Exit.isFailure(exit)) return Stopping.raise(this, body, exit.cause)
     this.write(exit.value.writes, body)
     this.go(body, frame.step?.next, exit.value.value)
