@@ -605,4 +605,25 @@ describe("Questions", () => {
       })
     })
   )
+
+  it.effect("an id that is made is none that waits already", () =>
+    Effect.gen(function* () {
+      const flow = F.build(
+        F.start.pipe(
+          Chain.batch({
+            given: (c) => c.pipe(Chain.to("given", (_, run) => run.pause(Approval, "?", { id: "Approval#1" }))),
+            made: (c) => c.pipe(Chain.to("made", (_, run) => run.pause(Approval, "?")))
+          })
+        )
+      )
+      const execution = yield* TriggerFlow.open(flow, 1)
+      assert.deepStrictEqual(
+        (yield* execution.interrupts).map(({ chunk, id }) => [chunk, id]),
+        [
+          ["given", "Approval#1"],
+          ["made", "Approval#2"]
+        ]
+      )
+    })
+  )
 })

@@ -64,7 +64,9 @@ export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Pau
 /** The id of a question that was given none. @category steps */
 export const nextId = (m: Machine, interrupt: string): string => {
   const asked = (m.asked ??= new Map())
-  const number = (asked.get(interrupt) ?? 0) + 1
+  let number = (asked.get(interrupt) ?? 0) + 1
+  // A handler may have given one of these ids itself.
+  while (m.interrupts?.has(`${interrupt}#${number}`) === true) number++
   asked.set(interrupt, number)
   return `${interrupt}#${number}`
 }
