@@ -324,7 +324,10 @@ describe("Sub-flows", () => {
   it.effect("a step that is no chunk is done too once it has been passed, and a sub-flow failed where it has", () =>
     Effect.gen(function* () {
       const inner = F.build(
-        F.start.pipe(Chain.to("x", (n) => (n === 0 ? Effect.void : Effect.fail(new Boom({ at: n })))))
+        F.start.pipe(
+          Chain.to("x", (n) => (n === 0 ? Effect.succeed(n) : Effect.fail(new Boom({ at: n })))),
+          Chain.result
+        )
       )
       const flow = F.build(
         F.start.pipe(
