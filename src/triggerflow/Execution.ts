@@ -36,7 +36,7 @@ import type { Spec } from "./Spec.ts"
 export interface Options {
   /** Its id. Default: a random one. */
   readonly id?: string | undefined
-  /** How many handlers may be at work at once. Default: no limit. */
+  /** How many handlers may be at work at once; each sub-flow has as many of its own. Default: no limit. */
   readonly concurrency?: number | undefined
   /**
    * What a failure that nobody takes care of does: `fail` (default) fails the execution; `continue` ends its own chain

@@ -18,7 +18,8 @@ import type { Options } from "./Execution.ts"
 export const millis = (input: Duration.Input | undefined): number | undefined =>
   input === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(input))
 
-const wrongOptions = (options: Options): ReadonlyArray<Finding> => {
+/** What is wrong with the options of a run. @category getters */
+export const wrongOptions = (options: Options): ReadonlyArray<Finding> => {
   const findings: Array<Finding> = []
   const limit = (name: string, value: number | undefined): void => {
     if (value === undefined || value === Infinity || (Number.isSafeInteger(value) && value >= 1)) return

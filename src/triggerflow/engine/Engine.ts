@@ -273,7 +273,7 @@ export class Engine {
     while (true) {
       if (this.head < this.queue.length) {
         const entry = this.queue[this.head++]
-        if (this.head === 1024) {
+        if (this.head >= 1024 && this.head * 2 > this.queue.length) {
           this.queue = this.queue.slice(this.head)
           this.head = 0
         }

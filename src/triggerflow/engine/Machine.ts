@@ -153,7 +153,7 @@ export class Machine {
       return false
     }
     // What has started is let go of in pieces.
-    if (this.forked === 1024) {
+    if (this.forked >= 1024 && this.forked * 2 > this.forks.length) {
       this.forks = this.forks.slice(this.forked)
       this.forked = 0
     }
@@ -170,6 +170,8 @@ export class Machine {
       case "Signal":
         return this.reply(record.ticket, refuse(`The signal "${record.signal}"`))
       case "Answer":
+        // An answer that is sent again is told the same as before.
+        if (this.answered?.has(record.id) === true) return Questions.answer(this, record)
         return this.reply(record.ticket, refuse(`The answer to "${record.id}"`))
       case "Close":
         return this.reply(record.ticket, Exit.void)

@@ -219,12 +219,15 @@ export const make = <C extends Spec, E, R>(
         fingerprint,
         open: ({ id, input, settings }) =>
           Effect.suspend(() => {
-            const value = plan.input.decode(input)
-            if (Result.isFailure(value)) {
-              const reason = new FlowError.ContractViolation({ part: "input", issue: value.failure })
+            const refuse = (reason: FlowError.Reason) => {
               const error = new FlowError.FlowError({ flow: name, execution: id, reason })
               return Effect.fail(new Host.FlowFailed({ flow: name, id, failure: encodedFlowError(error) }))
             }
+            const findings = Opening.wrongOptions(settings)
+            if (findings.length > 0) return refuse(new FlowError.InvalidDefinition({ findings }))
+            const value = plan.input.decode(input)
+            if (Result.isFailure(value))
+              return refuse(new FlowError.ContractViolation({ part: "input", issue: value.failure }))
             const engine = Execution.engineOf(
               flow,
               Opening.settingsOf(settings, id, { ...kind, autoClose }),

@@ -2,7 +2,7 @@
  * Makes a real flow of a program. Its handlers carry out their scripts through the run handle and write down what they
  * do.
  */
-import { Effect, Exit, Result, Schedule, Schema } from "effect"
+import { Effect, Exit, Option, Result, Schedule, Schema } from "effect"
 import * as Chain from "../../../src/triggerflow/Chain.ts"
 import type * as Flow from "../../../src/triggerflow/Flow.ts"
 import * as TriggerFlow from "../../../src/triggerflow/TriggerFlow.ts"
@@ -273,7 +273,9 @@ class Builder {
         }
         case "sub": {
           const flow = new Builder(node.program, this.trace).build()
-          link = link.pipe(Chain.subFlow(flow, { capture: (value: unknown) => digest(plain(value)) }))
+          const capture = (value: unknown) => digest(plain(value))
+          // Programs need not set a result.
+          link = link.pipe(Chain.subFlow(flow, { capture, result: ({ result }) => Option.getOrUndefined(result) }))
           break
         }
         case "result":
