@@ -42,7 +42,10 @@ export interface State<S, E = never> {
   readonly all: Effect.Effect<S>
   /** Replaces a field. Setting the same value again tells its listeners again. */
   set<K extends Key<S>>(key: K, value: Exclude<S[K], undefined>, options?: WriteOptions): Effect.Effect<void, E>
-  /** Puts an item at the end of a list. Costs the item, not the list. */
+  /**
+   * Puts an item at the end of a list. Costs the item, not the list; where the Schema asks something of the list as a
+   * whole (`isMaxLength`), it is an `update`.
+   */
   append<K extends ListKey<S>>(key: K, item: Element<S[K]>, options?: WriteOptions): Effect.Effect<void, E>
   /** Changes a field on the ground of what it is now, in one go: no other change comes between. It is a visible point. */
   update<K extends Key<S>>(

@@ -1,5 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Schema, SchemaGetter } from "effect"
+import { Deferred, Effect, Fiber, Schema, SchemaGetter } from "effect"
+import { TestClock } from "effect/testing"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
 import { A, beside, E, F, pure, reasonOf, settle } from "./support.ts"
 
@@ -322,6 +323,22 @@ describe("State", () => {
         ["Success", "Success", "Failure"]
       )
       assert.deepStrictEqual((yield* execution.close()).state, { list: [1, 2] })
+    })
+  )
+
+  it.effect("appends of several handlers at once to a list that is checked as a whole are all kept", () =>
+    Effect.gen(function* () {
+      const Some = TriggerFlow.define("some", {
+        state: Schema.Struct({ list: Schema.Array(Schema.Number).check(Schema.isMaxLength(9)) }),
+        initial: { list: [] }
+      })
+      const add = (name: string, n: number) =>
+        Some.start.pipe(Chain.to(name, (_, run) => Effect.andThen(run.state.append("list", n), Effect.sleep(10))))
+      const fiber = yield* Effect.forkChild(TriggerFlow.run(Some.build(add("a", 1), add("b", 2)), undefined), {
+        startImmediately: true
+      })
+      yield* TestClock.adjust(10)
+      assert.deepStrictEqual((yield* Fiber.join(fiber)).state.list, [1, 2])
     })
   )
 

@@ -80,20 +80,15 @@ class OwnState {
   }
 
   append(key: string, item: unknown, options?: WriteOptions): Effect.Effect<void> {
-    return this.handle.guarded(() => {
-      const field: Field | undefined = this.handle.engine.plan.fields.get(key)
-      const silent = options?.silent === true
-      if (field?.item !== undefined)
-        return Result.map(this.handle.encode(`state.${key}[]`, field.item, item), (json) =>
-          this.write({ _tag: "append", key, json, silent })
-        )
-      // The field's Schema does more than hold a list: the list is encoded as a whole.
-      const now = this.read(key)
-      const list = Array.isArray(now) ? [...now, item] : [item]
-      return Result.map(this.handle.encode(`state.${key}`, field?.codec, list), (json) =>
-        this.write({ _tag: "set", key, json, silent })
+    const codec = this.handle.engine.plan.fields.get(key)?.item
+    // Where the Schema asks something of the list as a whole, the list is what has to be looked at when it is changed.
+    if (codec === undefined)
+      return Effect.asVoid(this.update(key, (list) => (Array.isArray(list) ? [...list, item] : [item]), options))
+    return this.handle.guarded(() =>
+      Result.map(this.handle.encode(`state.${key}[]`, codec, item), (json) =>
+        this.write({ _tag: "append", key, json, silent: options?.silent === true })
       )
-    })
+    )
   }
 
   delete(key: string, options?: WriteOptions): Effect.Effect<void> {
