@@ -82,6 +82,8 @@ export class Machine {
   decisions: Set<Decision> | undefined = undefined
   children: Set<Frame> | undefined = undefined
   interrupts: Map<string, Waiting> | undefined = undefined
+  /** Those of them that a signal answers, by its name. */
+  answeredBy: Map<string, Set<Waiting>> | undefined = undefined
   answered: Map<string, Questions.Answered> | undefined = undefined
   /** Answers that came before their question. */
   early: Map<string, Questions.Early> | undefined = undefined
@@ -389,6 +391,15 @@ export class Machine {
     this.commands.push(held ?? { _tag: "Run", run })
   }
 
+  /** A question begins to wait. */
+  addWaiting(waiting: Waiting): void {
+    ;(this.interrupts ??= new Map<string, Waiting>()).set(waiting.id, waiting)
+    if (typeof waiting.target !== "object") return
+    const { signal } = waiting.target
+    const others = (this.answeredBy ??= new Map<string, Set<Waiting>>()).get(signal) ?? new Set()
+    this.answeredBy.set(signal, others.add(waiting))
+  }
+
   /** A question waits no longer. */
   forgetWaiting(
     waiting: Waiting,
@@ -396,6 +407,7 @@ export class Machine {
     answered: Questions.Answered = { interrupt: waiting.interrupt, request: undefined, digest: "", how }
   ): void {
     this.interrupts?.delete(waiting.id)
+    if (typeof waiting.target === "object") this.answeredBy?.get(waiting.target.signal)?.delete(waiting)
     ;(this.answered ??= new Map()).set(waiting.id, answered)
     this.commands.push({ _tag: "Answered", waiting })
   }

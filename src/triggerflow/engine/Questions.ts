@@ -57,7 +57,7 @@ export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Pau
     ;(m.answered ??= new Map()).set(id, early.answered)
     return resume(m, waiting, early.value)
   }
-  ;(m.interrupts ??= new Map()).set(id, waiting)
+  m.addWaiting(waiting)
   m.commands.push({ _tag: "Waiting", waiting })
 }
 

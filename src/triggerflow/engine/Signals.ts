@@ -134,12 +134,10 @@ export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit
   launchSignal(m, frame, signal, payload)
 }
 
-const isHeard = (m: Machine, signal: string): boolean => {
-  if (Plans.listeners(m.plan.signals, signal).length > 0 || (m.bindings?.get(signal)?.length ?? 0) > 0) return true
-  for (const { target } of m.interrupts?.values() ?? [])
-    if (typeof target === "object" && target.signal === signal) return true
-  return false
-}
+const isHeard = (m: Machine, signal: string): boolean =>
+  Plans.listeners(m.plan.signals, signal).length > 0 ||
+  (m.bindings?.get(signal)?.length ?? 0) > 0 ||
+  (m.answeredBy?.get(signal)?.size ?? 0) > 0
 
 /** Keeps what a run has emitted, so that it is not repeated. */
 const record = (run: Run, key: string, signal: string, payload: unknown, outcome: Operation["outcome"]): void => {
@@ -149,14 +147,11 @@ const record = (run: Run, key: string, signal: string, payload: unknown, outcome
 
 /** Answers the questions that a signal answers. @category steps */
 export const answerWaiting = (m: Machine, name: string): void => {
-  const waiting = m.interrupts
-  if (waiting === undefined || waiting.size === 0) return
-  for (const one of waiting.values())
-    if (typeof one.target === "object" && one.target.signal === name) {
-      m.forgetWaiting(one, "answered")
-      m.quit(one.run)
-      m.leave(one.run.body)
-    }
+  for (const one of [...(m.answeredBy?.get(name) ?? [])]) {
+    m.forgetWaiting(one, "answered")
+    m.quit(one.run)
+    m.leave(one.run.body)
+  }
 }
 
 /** Starts everything that listens to a signal, and answers the questions that it answers. @category steps */

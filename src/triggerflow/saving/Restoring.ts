@@ -253,7 +253,7 @@ class Restorer {
       else if (!machine.plan.codecs.interrupts.has(interrupt))
         this.wrong(`the contract has no interrupt "${interrupt}"`, `the question ${id}`)
       else
-        (machine.interrupts ??= new Map()).set(id, {
+        machine.addWaiting({
           id,
           interrupt,
           payload: this.reader.read(payload, `the question of ${id}`),
