@@ -344,16 +344,18 @@ export class Handle {
   }
 
   /** Stops what such fibers wait for, and waits until it has stopped; they are told that they are too late. */
-  readonly stopOutlived: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.outlived) return Effect.void
-    const { engine, run } = this
-    return Effect.uninterruptible(
-      Effect.callback<void>((resume) => {
-        this.left = () => resume(Effect.void)
-        engine.stopEmits(run, Exit.die(new FlowError.RunHandleClosed({ chunk: this.chunk })))
-      })
-    )
-  })
+  get stopOutlived(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.outlived) return Effect.void
+      const { engine, run } = this
+      return Effect.uninterruptible(
+        Effect.callback<void>((resume) => {
+          this.left = () => resume(Effect.void)
+          engine.stopEmits(run, Exit.die(new FlowError.RunHandleClosed({ chunk: this.chunk })))
+        })
+      )
+    })
+  }
 
   private replies(mode: "await" | "exit", signal: Signal.Any, exit: Exit.Exit<unknown, unknown>): Exit.Exit<unknown> {
     const codec = this.engine.plan.codecs.signals.get(signal.name)?.reply
