@@ -15,6 +15,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
 import { ask } from "./Conditions.ts"
 import * as FlowError from "../FlowError.ts"
 import type { Decision, Frame, Run, Waiting } from "./Frame.ts"
@@ -28,6 +29,7 @@ import type { Command, Record } from "./Record.ts"
 import * as Restoring from "../saving/Restoring.ts"
 import { listen } from "./SharedListener.ts"
 import * as SubFlows from "./SubFlows.ts"
+import { Queue } from "./Queue.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
 import type { Image } from "../saving/Snapshot.ts"
 import { attempt, call } from "./UserCode.ts"
@@ -103,8 +105,7 @@ export class Engine {
   private busy = false
   private restored: Map<Frame, Engine> | undefined = undefined
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
-  private queue: Array<Entry> = []
-  private head = 0
+  private readonly queue = new Queue<Entry>()
   private draining = false
   private crashed = false
   private dispatcher: Scheduler.SchedulerDispatcher | undefined = undefined
@@ -271,19 +272,10 @@ export class Engine {
     this.draining = true
     let left = turn
     while (true) {
-      if (this.head < this.queue.length) {
-        const entry = this.queue[this.head++]
-        if (this.head >= 1024 && this.head * 2 > this.queue.length) {
-          this.queue = this.queue.slice(this.head)
-          this.head = 0
-        }
-        if (entry !== undefined) this.take(entry)
-      } else {
-        this.queue = []
-        this.head = 0
-        if (!this.machine.fork()) break
-        this.perform(undefined)
-      }
+      const entry = this.queue.shift()
+      if (entry !== undefined) this.take(entry)
+      else if (this.machine.fork()) this.perform(undefined)
+      else break
       if (--left === 0) return this.yield()
     }
     this.draining = false
@@ -376,14 +368,27 @@ export class Engine {
 
   private begin(run: Run): void {
     const handle = new Handle(this, run)
-    const fiber = this.fork(handle.effect(run.step.node.handler, run.step.node.settings))
+    // A Scope of its own. It is closed here and not by `Effect.scoped`, which would cost each hop a third more.
+    const scope = Scope.makeUnsafe()
+    const effect = handle.effect(run.step.node.handler, run.step.node.settings)
+    const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(effect)
     fiber.addObserver((exit) => {
       this.fibers?.delete(run)
-      handle.closed = true
-      if (!handle.outlived) return this.settle(run, handle, exit)
-      this.fork(handle.stopOutlived).addObserver(() => this.settle(run, handle, exit))
+      const closing = Scope.closeUnsafe(scope, exit)
+      if (closing === undefined) return this.ended(run, handle, exit)
+      this.fork(Effect.uninterruptible(closing)).addObserver((closed) => {
+        if (Exit.isSuccess(closed)) return this.ended(run, handle, exit)
+        const before = Exit.isFailure(exit) ? exit.cause : Cause.empty
+        this.ended(run, handle, Exit.failCause(Cause.combine(before, closed.cause)))
+      })
     })
     if (fiber.pollUnsafe() === undefined) (this.fibers ??= new Map()).set(run, fiber)
+  }
+
+  private ended(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {
+    handle.closed = true
+    if (!handle.outlived) return this.settle(run, handle, exit)
+    this.fork(handle.stopOutlived).addObserver(() => this.settle(run, handle, exit))
   }
 
   private settle(run: Run, handle: Handle, exit: Exit.Exit<unknown, unknown>): void {

@@ -490,8 +490,9 @@ export class Handle {
     const { run } = this
     // Input and handle have the types that the chain was built with; what the handler needs is in the context.
     const call = handler as unknown as (input: unknown, run: Handle) => Effect.Effect<unknown, unknown>
-    const once = Effect.scoped(Effect.suspend(() => call(run.input, this)))
-    return isBare(settings) ? once : Effect.scoped(this.settled(once, settings))
+    const once = Effect.suspend(() => call(run.input, this))
+    // What it acquires belongs to its try; without tries, to the Scope of the run.
+    return isBare(settings) ? once : Effect.scoped(this.settled(Effect.scoped(once), settings))
   }
 
   private settled(once: Effect.Effect<unknown, unknown>, settings: ChunkSettings): Effect.Effect<unknown, unknown> {

@@ -18,6 +18,7 @@ import * as Operators from "./Operators.ts"
 import { Permits } from "./Permits.ts"
 import type { ChunkStep, Plan, Step } from "./Plan.ts"
 import * as Plans from "./Plan.ts"
+import { Queue } from "./Queue.ts"
 import * as Questions from "./Questions.ts"
 import type { Command, Record, Writes } from "./Record.ts"
 import * as Replay from "./Replay.ts"
@@ -104,8 +105,7 @@ export class Machine {
   /** Threads that move; what is done is taken out of its place. */
   work: Array<Work | undefined> = []
   /** Forked signals stand in line behind everything else. */
-  forks: Array<Fork> = []
-  forked = 0
+  readonly forks = new Queue<Fork>()
   /** Awaited emits by their op, so that one can be stopped. */
   awaited: Map<number, Frame> | undefined = undefined
   stops: Stopping.Stops | undefined = undefined
@@ -148,17 +148,8 @@ export class Machine {
 
   /** Starts the forked signals that stand in line behind everything else; false where there are none. */
   fork(): boolean {
-    const next = this.forks[this.forked++]
-    if (next === undefined || this.lifecycle === "closed") {
-      this.forks = []
-      this.forked = 0
-      return false
-    }
-    // What has started is let go of in pieces.
-    if (this.forked >= 1024 && this.forked * 2 > this.forks.length) {
-      this.forks = this.forks.slice(this.forked)
-      this.forked = 0
-    }
+    const next = this.lifecycle === "closed" ? undefined : this.forks.shift()
+    if (next === undefined) return false
     Signals.launchSignal(this, next.frame, next.signal, next.payload)
     this.flow()
     this.settle()

@@ -201,8 +201,7 @@ const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
   const inside = (other: Frame) => frame === undefined || within(other, frame)
   m.work = m.work.filter((item) => item !== undefined && !inside(item._tag === "go" ? item.body : item.frame))
   if (frame === undefined) {
-    m.forks = []
-    m.forked = 0
+    m.forks.clear()
   }
   for (const one of m.interrupts?.values() ?? []) if (inside(one.run.body)) m.forgetWaiting(one, "cancelled")
   for (const run of m.runs) {

@@ -237,12 +237,11 @@ class Restorer {
   // -------------------------------------------------------------------------------------------------- what waits
 
   private forks(): void {
-    this.machine.forks = this.image.forks.flatMap(({ frame: id, payload, signal }) => {
+    for (const { frame: id, payload, signal } of this.image.forks) {
       const frame = this.frames.get(id)
-      if (frame !== undefined) return { frame, signal, payload: this.reader.read(payload, `the payload of ${signal}`) }
-      this.wrong("its frame is missing", `the signal ${signal}`)
-      return []
-    })
+      if (frame === undefined) this.wrong("its frame is missing", `the signal ${signal}`)
+      else this.machine.forks.push({ frame, signal, payload: this.reader.read(payload, `the payload of ${signal}`) })
+    }
   }
 
   private questions(): void {

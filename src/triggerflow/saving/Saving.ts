@@ -157,7 +157,7 @@ class Imager {
         : { failures: machine.failures.map((cause) => this.writer.showCause(cause)) }),
       frames: [...this.frames.values()].toSorted((a, b) => a.id - b.id).map((frame) => this.frame(frame)),
       runs: this.inLine().map((run) => this.run(run)),
-      forks: machine.forks.slice(machine.forked).map(({ frame, payload, signal }) => ({
+      forks: [...machine.forks].map(({ frame, payload, signal }) => ({
         frame: frame.id,
         signal,
         payload: this.write(payload, this.forms.of(`signal ${signal}`), `the payload of ${signal}`)
@@ -227,7 +227,7 @@ class Imager {
       this.climb(frame)
     }
     for (const frame of machine.children ?? []) this.climb(frame)
-    for (const { frame } of machine.forks.slice(machine.forked)) this.climb(frame)
+    for (const { frame } of machine.forks) this.climb(frame)
   }
 
   private take(run: Run): void {
