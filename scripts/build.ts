@@ -12,7 +12,14 @@ import { type Outcome, run } from "./sources.ts"
 const entries = (root: string): Record<string, string> =>
   Object.fromEntries(
     globSync(
-      ["src/index.ts", "src/planner/index.ts", "src/triggerflow/index.ts", "services/*.ts", "layers/*/index.ts"],
+      [
+        "src/index.ts",
+        "src/action/index.ts",
+        "src/planner/index.ts",
+        "src/triggerflow/index.ts",
+        "services/*.ts",
+        "layers/*/index.ts"
+      ],
       { cwd: root }
     ).map((file) => [file.replaceAll("\\", "/").replace(/\.ts$/, ""), join(root, file)])
   )

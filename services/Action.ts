@@ -140,6 +140,26 @@ export const LoopStatus = Schema.Literals(["answered", "returned", "stopped", "r
 /** How a loop of actions ended, as a type. @category models */
 export type LoopStatus = typeof LoopStatus.Type
 
+const seal = Schema.optionalKey(Schema.UndefinedOr(Schema.String))
+
+/**
+ * One round of a loop: what the model said and thought before it called, its calls and what became of them.
+ *
+ * @category models
+ */
+export const ActionRound = Schema.Struct({
+  text: Schema.String,
+  /** The model's reasoning in pieces, with what its vendor wants back: `Thought` of a response. */
+  thoughts: Schema.Array(Schema.Struct({ text: Schema.String, signature: seal, redacted: seal, vendor: seal })),
+  /** One for each call, in the order of the calls. */
+  records: Schema.Array(ActionRecord),
+  /** What the user said meanwhile, which the model reads behind the results. */
+  steering: Schema.optionalKey(Schema.Array(Schema.String))
+})
+
+/** One round of a loop, as a type. @category models */
+export type ActionRound = typeof ActionRound.Type
+
 /**
  * What a run has done besides answering.
  *
@@ -147,10 +167,8 @@ export type LoopStatus = typeof LoopStatus.Type
  */
 export interface ActionSummary {
   readonly status: LoopStatus
-  /** How many rounds of calls there were. */
-  readonly rounds: number
-  /** Every call, in the order in which they were made. */
-  readonly records: ReadonlyArray<ActionRecord>
+  /** Every round in which the model called, in order. */
+  readonly rounds: ReadonlyArray<ActionRound>
 }
 
 /**

@@ -9,3 +9,10 @@
  * @category re-exports
  */
 export * as Tool from "effect/ai/Tool"
+
+/**
+ * Tools that belong together, and the handlers that serve them.
+ *
+ * @category re-exports
+ */
+export * as Toolkit from "effect/ai/Toolkit"

@@ -15,3 +15,19 @@ export type Json = null | boolean | number | string | ReadonlyArray<Json> | Json
 export interface JsonObject {
   readonly [key: string]: Json
 }
+
+const isObject = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : a > b ? 1 : 0)
+
+/**
+ * A value as JSON text in which the order of keys does not count: what digests are made of, and what two values are
+ * compared by.
+ *
+ * @category conversions
+ */
+export const canonical = (json: unknown): string =>
+  JSON.stringify(json, (_, item: unknown) =>
+    isObject(item) ? Object.fromEntries(Object.entries(item).toSorted(byKey)) : item
+  )

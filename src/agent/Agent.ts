@@ -12,7 +12,7 @@ import * as Layer from "effect/Layer"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import type { Prompt, Tool } from "../../services/Ai.ts"
+import type { Prompt } from "../../services/Ai.ts"
 import { type ModelOptions, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
 import type { GuardBlocked } from "../guard/GuardBlocked.ts"
 import type { Guard } from "../guard/Verdict.ts"
@@ -23,7 +23,7 @@ import type { PathStyle } from "../parse/Path.ts"
 import type * as Attachment from "../prompt/Attachment.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import type * as PromptFile from "../prompt/PromptFile.ts"
-import * as Render from "../prompt/Render.ts"
+import type * as Render from "../prompt/Render.ts"
 import * as Slots from "../prompt/Slots.ts"
 import * as Attempts from "../request/Attempts.ts"
 import * as Budget from "../request/Budget.ts"
@@ -33,6 +33,8 @@ import type { Attempt, FullResponse, ModelResponse } from "../request/ModelRespo
 import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
+import type { Acts } from "./Acts.ts"
+import { firstAskOf, mergeOptions, nativeOf, requestOf, slotsOf } from "./Requests.ts"
 
 /**
  * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered,
@@ -130,13 +132,14 @@ export interface Around<out E = never, out R = never> {
 
 const nothingAround: Around = (config, work) => work(config)
 
-// What checks and watches an agent's requests. GuardBlocked is in `E` where there are guards.
-interface Checks<out E, out R> {
+// What checks and watches an agent's requests, and acts for it. GuardBlocked is in `E` where there are guards.
+interface Attached<out E, out R> {
   readonly guards: ReadonlyArray<{ readonly stage: "input" | "output"; readonly guard: Guard<E, R> }>
   readonly hooks: ReadonlyArray<Hooks.Hooks<E, R>>
+  readonly acts?: Acts<E, R>
 }
 
-const noChecks: Checks<never, never> = { guards: [], hooks: [] }
+const nothingAttached: Attached<never, never> = { guards: [], hooks: [] }
 
 // The agent's own representation: `provider` is where its model comes from. The type parameters are phantoms.
 class Impl<A, E, R, I> implements Agent<A, E, R, I> {
@@ -144,18 +147,18 @@ class Impl<A, E, R, I> implements Agent<A, E, R, I> {
   readonly config: Config
   readonly provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>
   readonly around: Around<E, R>
-  readonly checks: Checks<E, R>
+  readonly attached: Attached<E, R>
 
   constructor(
     config: Config,
     provider: Effect.Effect<ModelProvider["Service"], E, R | Scope.Scope>,
     around: Around<E, R> = nothingAround,
-    checks: Checks<E, R> = noChecks
+    attached: Attached<E, R> = nothingAttached
   ) {
     this.config = config
     this.provider = provider
     this.around = around
-    this.checks = checks
+    this.attached = attached
   }
 
   pipe() {
@@ -231,19 +234,7 @@ export const fromPromptFile = (file: PromptFile.PromptFile): Agent<unknown, neve
 type Same = <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E, R, I>
 
 const update = <A, E, R, I>(self: Agent<A, E, R, I>, change: Config): Agent<A, E, R, I> =>
-  new Impl({ ...self.config, ...change }, reveal(self).provider, reveal(self).around, reveal(self).checks)
-
-const slotsOf = (config: Config): Slots.Slots => ({
-  system: config.system,
-  developer: config.developer,
-  info: config.info,
-  instruct: config.instruct,
-  examples: config.examples,
-  input: config.input,
-  history: config.history,
-  attachments: config.attachments,
-  custom: config.custom
-})
+  new Impl({ ...self.config, ...change }, reveal(self).provider, reveal(self).around, reveal(self).attached)
 
 /**
  * Lays prompt slots over those that the agent has: objects merge, lists are joined (new items first), texts are
@@ -301,12 +292,6 @@ export const history: {
 } = dual(2, <A, E, R, I>(self: Agent<A, E, R, I>, messages: ReadonlyArray<Prompt.MessageEncoded>) =>
   slots(self, { history: messages })
 )
-
-const mergeOptions = (before: ModelOptions, next: ModelOptions): ModelOptions => ({
-  ...before,
-  ...next,
-  ...(before.provider === undefined ? {} : { provider: { ...before.provider, ...next.provider } })
-})
 
 /**
  * Appends attachments, which stand before the text of the user message.
@@ -372,7 +357,7 @@ export const output: {
     { ...rest, output: source },
     reveal(self).provider,
     reveal(self).around,
-    reveal(self).checks
+    reveal(self).attached
   )
 })
 
@@ -396,7 +381,7 @@ export const ensureKeys: {
  * @category combinators
  */
 export const returnPartial = <A, E, R, I>(self: Agent<A, E, R, I>): Agent<Output.Partial<A>, E, R, I> =>
-  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around, reveal(self).checks)
+  new Impl({ ...self.config, onExhausted: "return" }, reveal(self).provider, reveal(self).around, reveal(self).attached)
 
 /**
  * Adds a validator: a function from the decoded value to an Effect of a `Validation.Verdict`. What it needs and how it
@@ -414,8 +399,8 @@ export const validate: {
   ): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, validator: Validation.Validator<A, E2, R2>) => {
   const validators = [...(self.config.validators ?? []), validator]
-  const { around, checks, provider } = reveal(self)
-  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, provider, around, checks)
+  const { around, attached, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>({ ...self.config, validators }, provider, around, attached)
 })
 
 /**
@@ -441,7 +426,7 @@ export const provideModel: {
       // `respond` gives the agent's model to what lies around its work.
       reveal(self).around as Around<E, Exclude<R, ModelProvider>>,
       // And to what checks it.
-      reveal(self).checks as Checks<E, Exclude<R, ModelProvider>>
+      reveal(self).attached as Attached<E, Exclude<R, ModelProvider>>
     )
 )
 
@@ -468,22 +453,22 @@ export const around: {
   <E2, R2>(outer: Around<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, outer: Around<E2, R2>) => {
-  const { around: inner, checks, provider } = reveal(self)
+  const { around: inner, attached, provider } = reveal(self)
   const both: Around<E | E2, R | R2> = (config, work, soFar) =>
     outer(config, (changed) => inner(changed, work, soFar), soFar)
-  return new Impl<A, E | E2, R | R2, I>(self.config, provider, both, checks)
+  return new Impl<A, E | E2, R | R2, I>(self.config, provider, both, attached)
 })
 
 const guarded =
   (stage: "input" | "output") =>
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, guard: Guard<E2, R2>): Agent<A, E | E2 | GuardBlocked, R | R2, I> => {
-    const { around, checks, config, provider } = reveal(self)
-    const guards = [...checks.guards, { stage, guard }]
-    return new Impl<A, E | E2 | GuardBlocked, R | R2, I>(config, provider, around, { ...checks, guards })
+    const { around, attached, config, provider } = reveal(self)
+    const guards = [...attached.guards, { stage, guard }]
+    return new Impl<A, E | E2 | GuardBlocked, R | R2, I>(config, provider, around, { ...attached, guards })
   }
 
 /**
- * Checks everything that is about to be sent, attempt by attempt and with all rewriting of the guards before it. What is
+ * Attached everything that is about to be sent, attempt by attempt and with all rewriting of the guards before it. What is
  * blocked is not sent. How the guard fails and what it needs goes into the agent's type.
  *
  * @category guards
@@ -494,7 +479,7 @@ export const guardInput: {
 } = dual(2, guarded("input"))
 
 /**
- * Checks everything that the model wrote (the answer, reasoning, refusals, tool calls) before any reader is given any of
+ * Attached everything that the model wrote (the answer, reasoning, refusals, tool calls) before any reader is given any of
  * it: each attempt is held back until it has ended and passed, also for `instant`, `deltas` and all other streams.
  *
  * @category guards
@@ -514,9 +499,22 @@ export const hooks: {
   <E2, R2>(hooks: Hooks.Hooks<E2, R2>): <A, E, R, I>(self: Agent<A, E, R, I>) => Agent<A, E | E2, R | R2, I>
   <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, hooks: Hooks.Hooks<E2, R2>): Agent<A, E | E2, R | R2, I>
 } = dual(2, <A, E, R, I, E2, R2>(self: Agent<A, E, R, I>, more: Hooks.Hooks<E2, R2>) => {
-  const { around, checks, config, provider } = reveal(self)
-  return new Impl<A, E | E2, R | R2, I>(config, provider, around, { ...checks, hooks: [...checks.hooks, more] })
+  const { around, attached, config, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>(config, provider, around, { ...attached, hooks: [...attached.hooks, more] })
 })
+
+/**
+ * Attaches what acts for the agent, made of what acts already: what `Action.use` is made of.
+ *
+ * @category combinators
+ */
+export const acts = <A, E, R, I, E2, R2>(
+  self: Agent<A, E, R, I>,
+  make: (before: Acts<E, R> | undefined) => Acts<E | E2, R | R2>
+): Agent<A, E | E2, R | R2, I> => {
+  const { around, attached, config, provider } = reveal(self)
+  return new Impl<A, E | E2, R | R2, I>(config, provider, around, { ...attached, acts: make(attached.acts) })
+}
 
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
   const { ensureAllKeys, ensureKeys: keys, format, output: source } = self.config
@@ -545,51 +543,6 @@ const validatorsOf = <A, E, R, I>(self: Agent<A, E, R, I>) =>
 const budgetOf = (budget: Budget.Limits | Budget.Budget) =>
   Budget.isBudget(budget) ? Effect.succeed(budget) : Budget.make(budget)
 
-const noTools: ReadonlyArray<Tool.Any> = []
-
-const firstAsk: Attempts.Ask = { attempt: 1, correction: undefined, contract: undefined, change: {} }
-
-const requestOf = <A, R>(
-  config: Config,
-  contract: Contract.Contract<A, R>,
-  native: boolean,
-  ask: Attempts.Ask
-): Result.Result<ModelRequest, PromptError> => {
-  const wanted = ask.contract ?? contract
-  const model = ask.change.model ?? config.model
-  return Result.map(
-    Render.render(slotsOf(config), {
-      requirement: wanted.promptText,
-      correction: ask.correction,
-      strictRoles: config.strictRoles,
-      titles: config.titles
-    }),
-    (prompt) => ({
-      ...(model === undefined ? {} : { model }),
-      prompt,
-      tools: noTools,
-      output: { ...wanted.request, native: native && ask.contract === undefined },
-      options: mergeOptions(config.options ?? {}, ask.change.options ?? {}),
-      includeRaw: config.keepOriginal === true,
-      attempt: ask.attempt
-    })
-  )
-}
-
-// Whether the provider's JSON-Schema mode is used; where it was asked for and cannot be, why.
-const nativeOf = <A, R>(
-  config: Config,
-  contract: Contract.Contract<A, R>,
-  provider: ModelProvider["Service"]
-): boolean | string => {
-  if (config.native !== true) return false
-  if (contract.format !== "json" && contract.format !== "text") {
-    return `the JSON-Schema mode writes JSON, and the format is ${contract.format}`
-  }
-  if (provider.dialect === undefined) return `the provider "${provider.name}" has no JSON-Schema mode`
-  return contract.native[provider.dialect] ?? true
-}
-
 /**
  * The request that the first attempt would send, without sending it. `output.native` says whether native mode is asked
  * for; whether the provider can is known once there is one, and then stands in `meta.native`.
@@ -601,7 +554,7 @@ export const preview = <A, E, R, I>(
 ): Effect.Effect<ModelRequest, PromptError | OutputPathError> =>
   Effect.fromResult(
     Result.flatMap(contractOf(self), (contract) =>
-      requestOf(self.config, contract, self.config.native === true, firstAsk)
+      requestOf(self.config, contract, self.config.native === true, firstAskOf(reveal(self).attached.acts))
     )
   )
 
@@ -617,7 +570,7 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
 ): Effect.fn.Return<ModelResponse<A, E | AgentError | ResponseAborted, I>, E | AgentError, R | Scope.Scope> {
   const config = self.config
   const contract = yield* Effect.fromResult(contractOf(self))
-  const { around, checks, provider: open } = reveal(self)
+  const { around, attached, provider: open } = reveal(self)
   const provider = yield* open
   const native = nativeOf(config, contract, provider)
   const own = config.budget === undefined ? [] : [yield* budgetOf(config.budget)]
@@ -634,23 +587,37 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
     salvage: salvageOf(config, contract),
     native
   })
-  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(firstAsk))
+  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(firstAskOf(attached.acts)))
   const guards = {
-    input: checks.guards.flatMap(({ guard, stage }) => (stage === "input" ? [guard] : [])),
-    output: checks.guards.flatMap(({ guard, stage }) => (stage === "output" ? [guard] : [])),
+    input: attached.guards.flatMap(({ guard, stage }) => (stage === "input" ? [guard] : [])),
+    output: attached.guards.flatMap(({ guard, stage }) => (stage === "output" ? [guard] : [])),
     agent: config.name
   }
   // Frames would show what an output guard has not seen.
   const options = guards.output.length === 0 ? config : { ...config, keepOriginal: false }
   const response = Response.make<A, E | AgentError, R, I>(contract, options, (recorder) => {
     // Hooks stand behind the guards: they see what is sent. Between them requests are counted.
-    const hooked = Hooks.make(provider, checks.hooks, recorder)
+    const hooked = Hooks.make(provider, attached.hooks, recorder)
     const counted = Attempts.counting(hooked.source, budgets, recorder)
     // What has guards has GuardBlocked in its E.
     const source = Guarding.make(counted, guards, recorder) as Attempts.Source<E, R>
+    const attempts = (config: Config, acting?: Attempts.Plan<A, E, R>["acting"]) =>
+      Attempts.run({ ...plan(config), provider: source, acting }, recorder)
+    const { acts, ...checks } = attached
     const work = around(
       config,
-      (changed) => Attempts.run({ ...plan(changed), provider: source }, recorder),
+      (changed) =>
+        acts === undefined
+          ? attempts(changed)
+          : Effect.flatMap(
+              acts.begin<E, R>({
+                config: changed,
+                tell: recorder.tell,
+                ask: (config, output) =>
+                  whole(new Impl({ ...config, output }, Effect.succeed(provider), nothingAround, checks))
+              }),
+              ({ acting, config }) => attempts(config, acting)
+            ),
       () => recorder.soFar()
     )
     return Budget.limitTime(hooked.around(work), budgets).pipe(Effect.provideService(Budget.Current, budgets))
@@ -660,16 +627,27 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
 })
 
 /**
+ * Asks the model and gives everything about the finished response: the typed value, every attempt, tokens and times, what
+ * was done.
+ *
+ * @category running
+ */
+export const whole = <A, E, R, I>(
+  self: Agent<A, E, R, I>
+): Effect.Effect<FullResponse<A>, E | AgentError, Exclude<R, Scope.Scope>> =>
+  Effect.scoped(
+    Effect.flatMap(respond(self), (response) =>
+      // Nobody but this Effect reads the response or closes its Scope: what aborts it is an interruption from within.
+      Effect.catch(response.full, (error) =>
+        error instanceof ResponseAborted ? Effect.interrupt : Effect.fail<E | AgentError>(error)
+      )
+    )
+  )
+
+/**
  * Asks the model and gives the typed answer.
  *
  * @category running
  */
 export const run = <A, E, R, I>(self: Agent<A, E, R, I>): Effect.Effect<A, E | AgentError, Exclude<R, Scope.Scope>> =>
-  Effect.scoped(
-    Effect.flatMap(respond(self), (response) =>
-      // Nobody but this Effect reads the response or closes its Scope: what aborts it is an interruption from within.
-      Effect.catch(response.data, (error) =>
-        error instanceof ResponseAborted ? Effect.interrupt : Effect.fail<E | AgentError>(error)
-      )
-    )
-  )
+  Effect.map(whole(self), (full) => full.data)

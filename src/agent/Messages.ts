@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import type { ActionRound } from "../../services/Action.ts"
 import { Prompt } from "../../services/Ai.ts"
 import { SessionMessages } from "../../services/SessionStore.ts"
 import type { Thought } from "../request/ModelResponse.ts"
@@ -128,6 +129,32 @@ const reasoning = ({ redacted, signature, text, vendor }: Thought): Prompt.Reaso
   const seal = redacted === undefined ? { signature: signature ?? null } : { redacted }
   return { type: "reasoning", text, options: { effigent: vendor === undefined ? seal : { ...seal, vendor } } }
 }
+
+/** A round of calls and what they gave, as messages. @category constructors */
+export const round = ({ records, steering = [], text, thoughts }: ActionRound): SessionMessages => [
+  {
+    role: "assistant",
+    content: [
+      ...thoughts.map(reasoning),
+      ...(text === "" ? [] : [{ type: "text", text } as const]),
+      ...records.map(({ call }) => ({ type: "tool-call", id: call.id, name: call.action, params: call.input }) as const)
+    ]
+  },
+  {
+    role: "tool",
+    content: records.map(
+      ({ call, result, status }) =>
+        ({
+          type: "tool-result",
+          id: call.id,
+          name: call.action,
+          isFailure: status !== "success" && status !== "retry",
+          result
+        }) as const
+    )
+  },
+  ...steering.map(user)
+]
 
 const decode = Schema.decodeUnknownEffect(Schema.Array(Prompt.Message))
 const toJson = Schema.encodeEffect(Schema.toCodecJson(Schema.Array(Prompt.Message)))

@@ -224,7 +224,7 @@ const around =
             // `attach` takes a session only whose recorder takes what the agent gives.
             const answered = yield* Effect.fromResult(answerOf(options as Options<unknown, E, R>, full))
             const recorded = record({
-              messages: [answered],
+              messages: [...(full.meta.actions?.rounds ?? []).flatMap(Messages.round), answered],
               usage: full.meta.usage,
               ...(replaces === undefined ? {} : { replaces })
             })

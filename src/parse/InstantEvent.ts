@@ -58,7 +58,8 @@ export interface Status {
   readonly _tag: "Status"
   readonly path: "$status"
   readonly attempt: number
-  readonly state: "completed" | "failed" | "cancelled"
+  /** `acted`: the model called actions instead of answering; it is asked again with what they gave. */
+  readonly state: "completed" | "failed" | "cancelled" | "acted"
   /** Whether another attempt follows. */
   readonly retry: boolean
   readonly nextAttempt: number | undefined

@@ -65,6 +65,11 @@ export interface RenderOptions {
   readonly strictRoles?: boolean | undefined
   /** Other titles of the sections. */
   readonly titles?: Titles | undefined
+  /**
+   * What was done since the user spoke: calls and their results, which stand behind the user message. A correction then
+   * comes last, in a message of its own.
+   */
+  readonly rounds?: ReadonlyArray<Prompt.Message> | undefined
 }
 
 const titlesOf =
@@ -168,7 +173,8 @@ export const render = (slots: Slots, options: RenderOptions = {}): Result.Result
       messages.push(Prompt.makeMessage("system", { content, options: { effigent: { role: "developer" } } }))
     }
     const history = yield* decodeHistory(slots)
-    const content = yield* userText(slots, options)
+    const { correction, rounds = [] } = options
+    const content = yield* userText(slots, rounds.length === 0 ? options : { ...options, correction: undefined })
     const files = (slots.attachments ?? []).map(Attachment.toPart)
     if (content === undefined && history.length === 0 && files.length === 0) {
       return yield* Result.fail(
@@ -188,6 +194,10 @@ export const render = (slots: Slots, options: RenderOptions = {}): Result.Result
       messages.push(...(asGiven ? [...history, ...asked] : inOrder([...history, ...asked])))
     } else {
       messages.push(...(asGiven ? history : closed(inOrder(history))), userWith(files, content))
+    }
+    messages.push(...rounds)
+    if (rounds.length > 0 && correction !== undefined) {
+      messages.push(user(`[${title("correction")}]:\n${correction}\n\n[${title("output")}]:`))
     }
     return Prompt.fromMessages(messages)
   })

@@ -16,6 +16,7 @@ import * as JsonScanner from "../parse/JsonScanner.ts"
 import type { Shape } from "../parse/Shape.ts"
 import * as StrictJson from "../parse/StrictJson.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
+import type { Acting } from "./Acting.ts"
 import * as Budget from "./Budget.ts"
 import type { Attempt, FullResponse } from "./ModelResponse.ts"
 import type { Recorder } from "./Recorder.ts"
@@ -35,6 +36,10 @@ export interface Ask {
   readonly contract: Contract.Contract<unknown, unknown> | undefined
   /** What validators changed. */
   readonly change: Validation.Change
+  /** Whether only places of the answer are asked for: nothing is to be called then. */
+  readonly repairs?: boolean | undefined
+  /** What may be called, and what was. */
+  readonly acting?: Pick<Acting, "offer" | "messages"> | undefined
 }
 
 /**
@@ -104,6 +109,8 @@ export interface Plan<A, E, R> {
   readonly salvage: ((value: unknown) => Effect.Effect<A, unknown, R>) | undefined
   /** Whether the provider's own JSON-Schema mode is used, or why not. */
   readonly native: boolean | string
+  /** What is done when the model calls instead of answering. Absent: calls are of no account. */
+  readonly acting?: Acting<E, R> | undefined
 }
 
 /** How a plan can fail, besides its validators. @category errors */
@@ -126,17 +133,22 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
   let repair: Repair.Repair | undefined
   for (let retry = 0; ; retry++) {
     recorder.begin(plan.contract.format, repair !== undefined)
-    const answered = yield* attempt(plan, recorder, {
-      attempt: recorder.attempt,
+    const ask: Omit<Ask, "attempt"> = {
       correction,
       contract: repair?.contract ?? (plan === given ? undefined : plan.contract),
-      change
-    })
+      change,
+      repairs: repair !== undefined,
+      acting: plan.acting
+    }
+    const answered = yield* plan.acting === undefined || repair !== undefined
+      ? attempt(plan, recorder, { ...ask, attempt: recorder.attempt })
+      : acting(plan, recorder, ask, plan.acting)
     const { ended, format, scan } =
       repair === undefined ? read(plan.contract, answered) : repaired(repair, answered, recorder)
     const facts = {
       provider: plan.provider.name,
       native: plan.native,
+      ...(plan.acting === undefined ? {} : { actions: plan.acting.summary() }),
       format,
       formatFallback:
         format === plan.contract.format || repair !== undefined
@@ -213,6 +225,39 @@ const judge = Effect.fnUntraced(function* <A, E, R>(
     stop: valid._tag === "Stop"
   }
 })
+
+// Asks until the model answers instead of calling. Each round is an attempt of its own, which no correction counts.
+const acting = Effect.fnUntraced(function* <A, E, R, B>(
+  plan: Plan<A, E, R>,
+  recorder: Recorder<B>,
+  ask: Omit<Ask, "attempt">,
+  acting: Acting<E, R>
+): Effect.fn.Return<Attempt, PlanError | E, R> {
+  if (acting.answer !== undefined && ask.correction === undefined) return answered(recorder, acting.answer)
+  for (;;) {
+    if (acting.prepare !== undefined) yield* acting.prepare
+    const open = acting.isOpen()
+    const ended = yield* attempt(plan, recorder, { ...ask, attempt: recorder.attempt })
+    const calls = recorder.calls
+    if (calls.length === 0 || !open) return ended
+    const said = { text: ended.text, thoughts: ended.thoughts, calls }
+    const next = yield* acting
+      .act(said, recorder.tell)
+      .pipe(Effect.tapError((error) => Effect.sync(() => recorder.fail(ended, messageOf(error)))))
+    recorder.acted(ended, `called ${calls.map(({ name }) => name).join(", ")}`)
+    recorder.begin(plan.contract.format, false)
+    if (next._tag === "Answer") return answered(recorder, next.text)
+    const refused = Budget.refusal(plan.budgets)
+    if (refused === undefined) continue
+    recorder.fail(undefined, refused.message)
+    return yield* refused
+  }
+})
+
+const answered = <B>(recorder: Recorder<B>, text: string): Attempt => {
+  recorder.answer(text)
+  return recorder.current([])
+}
 
 // Sends one request and takes in the whole answer. Fails where the model fails or declines.
 const attempt = Effect.fnUntraced(function* <A, E, R, B>(

@@ -10,6 +10,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import type { ActionEvent, ActionSummary } from "../../services/Action.ts"
 import type { FinishReason, ModelEvent, OutputFormat, Usage } from "../../services/ModelProvider.ts"
 import type { FormatFallback } from "../output/Contract.ts"
 import type { Finding } from "../output/Finding.ts"
@@ -19,7 +20,7 @@ import type { KeyMissing, OriginalNotKept } from "./ResponseError.ts"
 
 /**
  * A piece of text, or the news that all pieces so far are void because another attempt begins. Two attempts are never
- * glued together.
+ * glued together; neither is what a model says before it calls actions and what it says afterwards.
  *
  * @category models
  */
@@ -103,6 +104,8 @@ export interface ResponseMeta {
   readonly format: OutputFormat
   /** Why that is not the format that was asked for; absent where it is. */
   readonly formatFallback: FormatFallback | undefined
+  /** What was done besides answering; absent where the agent has no actions. */
+  readonly actions?: ActionSummary | undefined
 }
 
 /**
@@ -130,6 +133,7 @@ export interface FullResponse<A> {
  */
 export type ResponseEvent =
   | Exclude<ModelEvent, { readonly _tag: "Restarted" | "Raw" }>
+  | ActionEvent
   | { readonly _tag: "Done"; readonly text: string; readonly reasoning: string }
   | { readonly _tag: "Meta"; readonly meta: ResponseMeta }
   | Status

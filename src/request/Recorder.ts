@@ -2,9 +2,11 @@
  * Keeps the books of a response while it runs: writes what the model sends to the transcript, and knows how each
  * attempt began and ended. Synchronous; the clock is read through the function that it is given.
  */
+import type { ActionEvent } from "../../services/Action.ts"
 import type { ModelEvent, OutputFormat, Usage } from "../../services/ModelProvider.ts"
 import type { Finding } from "../output/Finding.ts"
 import type { Status } from "../parse/InstantEvent.ts"
+import type { ToolCall } from "./Acting.ts"
 import type { Attempt, FullResponse, ResponseMeta, Thought } from "./ModelResponse.ts"
 import type { Transcript } from "./Transcript.ts"
 
@@ -71,6 +73,8 @@ export class Recorder<A> {
   private refusal = ""
   private reasoned = 0
   private seals: Array<Seal> = []
+  /** What the model has called in the attempt under way, in the order of its calls. */
+  calls: Array<ToolCall> = []
   private format: OutputFormat = "json"
   private finishReason: Attempt["finishReason"]
   private id: string | undefined
@@ -129,6 +133,7 @@ export class Recorder<A> {
     this.refusal = ""
     this.reasoned = 0
     this.seals = []
+    this.calls = []
     this.finishReason = undefined
     this.whyJson = modelWroteJson
     this.id = undefined
@@ -188,6 +193,24 @@ export class Recorder<A> {
     this.status("failed", reason, true)
   }
 
+  /** Ends an attempt in which the model called instead of answering; another follows. */
+  acted(attempt: Attempt, reason: string): void {
+    this.ended.push(attempt)
+    this.restarts.push(reason)
+    this.status("acted", reason, true)
+  }
+
+  /** Tells what happens to a call. */
+  readonly tell = (event: ActionEvent): void => {
+    this.transcript.mark(event)
+    this.transcript.flush()
+  }
+
+  /** Takes a text as the answer of the attempt under way, for which no model is asked. */
+  answer(text: string): void {
+    this.receiveAll([...(text === "" ? [] : [{ _tag: "Text", text } as const]), { _tag: "Finish", reason: "stop" }])
+  }
+
   /** Ends the attempt and the response without success. Gives every attempt. */
   fail(attempt: Attempt | undefined, reason: string): ReadonlyArray<Attempt> {
     this.reveal(this.hiddenText())
@@ -200,7 +223,7 @@ export class Recorder<A> {
   succeed(
     attempt: Attempt,
     data: A,
-    facts: Pick<ResponseMeta, "provider" | "native" | "format" | "formatFallback">
+    facts: Pick<ResponseMeta, "provider" | "native" | "format" | "formatFallback" | "actions">
   ): FullResponse<A> {
     this.ended.push(attempt)
     const { finishReason, id, model, reasoning, text } = attempt
@@ -243,6 +266,9 @@ export class Recorder<A> {
         break
       case "Refusal":
         this.refusal += event.text
+        break
+      case "ToolCall":
+        this.calls.push({ id: event.id, name: event.name, arguments: event.arguments, input: event.input })
         break
       case "Info":
         this.id = event.id ?? this.id

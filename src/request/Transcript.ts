@@ -9,12 +9,14 @@
  *
  * Appending and reading are synchronous. Whoever waits for more registers a callback with `onAppend`.
  */
+import type { ActionEvent } from "../../services/Action.ts"
 import type { ModelEvent, OutputFormat } from "../../services/ModelProvider.ts"
 import type { Status } from "../parse/InstantEvent.ts"
 
 /** Everything of a `ModelEvent` that is not text, and how attempts begin and end. @category models */
 export type Mark =
   | Exclude<ModelEvent, { readonly _tag: "Text" | "Restarted" }>
+  | ActionEvent
   | { readonly _tag: "Begun"; readonly attempt: number; readonly format: OutputFormat }
   | Status
 

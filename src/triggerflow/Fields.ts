@@ -285,7 +285,7 @@ export const Event = Schema.Union([
   Schema.TaggedStruct("Reset", { path: Schema.String, attempt: Schema.Int, reason: Schema.String }),
   Schema.TaggedStruct("Status", {
     attempt: Schema.Int,
-    state: Schema.Literals(["completed", "failed", "cancelled"]),
+    state: Schema.Literals(["completed", "failed", "cancelled", "acted"]),
     retry: Schema.Boolean,
     reason: Schema.optionalKey(Schema.String)
   })

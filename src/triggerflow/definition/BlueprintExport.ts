@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { Json, JsonObject } from "../../../services/Json.ts"
+import { canonical, type Json, type JsonObject } from "../../../services/Json.ts"
 import {
   type Blueprint,
   type BlueprintError,
@@ -210,7 +210,7 @@ class Writer {
   private contract(data: ContractData): ContractDocument {
     const json = (schema: Codec | undefined, absent?: string): JsonObject | undefined => {
       const value = schema === undefined ? undefined : Shape.jsonSchemaOf(schema)
-      return value === undefined || Shape.canonical(value) === absent ? undefined : value
+      return value === undefined || canonical(value) === absent ? undefined : value
     }
     const state = json(data.state, defaults.state)
     const initial = Schema.encodeUnknownExit(Schema.toCodecJson(data.state))(data.initial)
@@ -300,10 +300,10 @@ class Writer {
 
 // The JSON Schemas of what a contract takes where a part is absent.
 const defaults = {
-  input: Shape.canonical(Shape.jsonSchemaOf(Schema.Void)),
-  state: Shape.canonical(Shape.jsonSchemaOf(Schema.Struct({}))),
-  stream: Shape.canonical(Shape.jsonSchemaOf(Schema.Never)),
-  intervention: Shape.canonical(Shape.jsonSchemaOf(Schema.Json))
+  input: canonical(Shape.jsonSchemaOf(Schema.Void)),
+  state: canonical(Shape.jsonSchemaOf(Schema.Struct({}))),
+  stream: canonical(Shape.jsonSchemaOf(Schema.Never)),
+  intervention: canonical(Shape.jsonSchemaOf(Schema.Json))
 }
 
 const isRecord = (value: unknown): value is JsonObject =>

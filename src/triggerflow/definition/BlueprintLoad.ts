@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Schedule from "effect/Schedule"
-import type { JsonObject } from "../../../services/Json.ts"
+import { canonical, type JsonObject } from "../../../services/Json.ts"
 import { fromJsonSchema } from "../../output/JsonSchemaImport.ts"
 import type {
   Blueprint,
@@ -215,7 +215,7 @@ class Loader {
       }
       const given = this.parts.collectors?.find((collector) => collector.name === name)
       known.set(name, given ?? made)
-      if (given !== undefined && Shape.canonical(Shape.collector(given)) !== Shape.canonical(Shape.collector(made)))
+      if (given !== undefined && canonical(Shape.collector(given)) !== canonical(Shape.collector(made)))
         this.fault(
           at,
           `The collector "${name}" that was given has another shape`,

@@ -13,7 +13,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as SchemaAST from "effect/SchemaAST"
-import type { Json, JsonObject } from "../../../services/Json.ts"
+import { canonical, type Json, type JsonObject } from "../../../services/Json.ts"
 import type { CollectorData, ContractData, FlowData, Node, TriggerData } from "../Node.ts"
 import * as StepKey from "./StepKey.ts"
 
@@ -364,12 +364,6 @@ const flowShape = (flow: FlowData, around: ReadonlyArray<FlowData>): FlowShape =
 }
 
 // ---------------------------------------------------------------------------------------------------- fingerprint
-
-/** JSON in one way of writing: keys sorted, no blanks. @category fingerprint */
-export const canonical = (json: unknown): string =>
-  JSON.stringify(json, (_, item: unknown) =>
-    isObject(item) ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => compare(a, b))) : item
-  )
 
 /**
  * A 64-bit hash of a text, as 16 hexadecimal digits. It tells definitions apart; it is no protection against somebody

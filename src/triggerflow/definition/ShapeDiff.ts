@@ -1,6 +1,6 @@
 /** What differs between two shapes of a flow, in words, for those whose saved executions no longer fit. */
-import type { Json, JsonObject } from "../../../services/Json.ts"
-import { canonical, type ContractShape, type FlowShape, type StepShape } from "./Shape.ts"
+import { canonical, type Json, type JsonObject } from "../../../services/Json.ts"
+import { type ContractShape, type FlowShape, type StepShape } from "./Shape.ts"
 
 /**
  * One difference: where it is and what it is.

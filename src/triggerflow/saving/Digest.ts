@@ -1,4 +1,5 @@
 /** Digests of JSON: what tells two values apart where neither is kept. */
+import { canonical } from "../../../services/Json.ts"
 import * as Shape from "../definition/Shape.ts"
 
 /**
@@ -7,4 +8,4 @@ import * as Shape from "../definition/Shape.ts"
  *
  * @category conversions
  */
-export const of = (json: unknown): string => Shape.hash(Shape.canonical(json))
+export const of = (json: unknown): string => Shape.hash(canonical(json))

@@ -1,0 +1,324 @@
+/**
+ * One call from the model's arguments to its record: found, decoded, approved, run under its policy, encoded, shaped. It
+ * does not fail but for an `Abort`: whatever else happens is a record, and the model is told.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Schema from "effect/Schema"
+import {
+  ActionAudit,
+  type ActionCall,
+  type ActionEvent,
+  type ActionRecord,
+  type ActionStatus,
+  ApprovalGate,
+  type ApprovalRequest,
+  type Decision
+} from "../../services/Action.ts"
+import type { Json } from "../../services/Json.ts"
+import { type Any, type Runner, runnerOf } from "./Action.ts"
+import * as Artifacts from "./Artifacts.ts"
+import * as Digest from "./Digest.ts"
+import { Abort, Retry, Stop } from "./Signal.ts"
+
+/**
+ * What is around the calls of a run: an onion. The first one of a list is outermost. It may change the call, also what is
+ * passed, answer in the place of the action, look at the record and change it.
+ *
+ * @category models
+ */
+export interface Middleware<out E = never, out R = never> {
+  <E1, R1>(
+    call: ActionCall,
+    next: (call: ActionCall) => Effect.Effect<ActionRecord, E1, R1>
+  ): Effect.Effect<ActionRecord, E | E1, R | R1>
+}
+
+/**
+ * What calls are dispatched with.
+ *
+ * @category models
+ */
+export interface Site {
+  readonly find: (name: string) => Any | undefined
+  /** The names that a model may call now. */
+  readonly names: () => ReadonlyArray<string>
+  /** Whether a call needs approval, where its action does not say so. */
+  readonly gated: (action: Any) => boolean
+  readonly artifacts: Artifacts.ArtifactStore["Service"]
+  /** Tells those who watch the run. */
+  readonly tell: (event: ActionEvent) => void
+  /** When the time of the loop is up, in milliseconds since 1970. */
+  readonly deadline: number
+  /** What makes the keys of calls unique: the id of the run. */
+  readonly run: string
+}
+
+/**
+ * A call that has ended. `answer` is the run's answer where the call is to end it.
+ *
+ * @category models
+ */
+export interface Settled {
+  readonly record: ActionRecord
+  readonly answer: { readonly by: "returned" | "stopped"; readonly value: Json } | undefined
+}
+
+type AnyRunner = Runner<unknown, unknown, unknown, unknown>
+
+/**
+ * A call that may be run: its action and its decoded input.
+ *
+ * @category models
+ */
+export interface Ready {
+  readonly _tag: "Ready"
+  readonly call: ActionCall
+  readonly action: Any
+  readonly input: unknown
+  /** What has to be approved first. */
+  readonly approval: ApprovalRequest | undefined
+}
+
+const errorOf = (text: string): Json => ({ error: text })
+
+/** The record of a call that is not run. @category constructors */
+export const notRun = (
+  call: ActionCall,
+  status: ActionStatus,
+  text: string,
+  at: number,
+  more: Partial<ActionRecord> = {}
+): ActionRecord => ({ call, status, result: errorOf(text), tries: 0, at, duration: 0, ...more })
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/** How the loop runs an action of which nothing more is known. @category reading */
+const runnerOfAny = (action: Any): AnyRunner =>
+  // Its input comes from its own `decode`, and what it needs is in the type of the run that uses it.
+  runnerOf(action) as unknown as AnyRunner
+
+/**
+ * Finds and decodes: gives what may be run, or the record of a call that may not.
+ *
+ * @category dispatching
+ */
+export const check = (site: Site, call: ActionCall): Effect.Effect<Ready | ActionRecord, never, unknown> => {
+  const action = site.find(call.action)
+  if (action === undefined) {
+    const names = site.names().join(", ")
+    return Effect.map(Clock.currentTimeMillis, (at) =>
+      notRun(call, "unknown", `there is no action ${JSON.stringify(call.action)}; there are: ${names || "none"}`, at)
+    )
+  }
+  const runner = runnerOfAny(action)
+  const sideEffect = action.policy.sideEffect
+  return Effect.matchEffect(runner.decode(call.input), {
+    onFailure: (error: Schema.SchemaError) =>
+      Effect.map(Clock.currentTimeMillis, (at) =>
+        notRun(call, "invalid", `the input does not fit: ${error.message}`, at, { sideEffect })
+      ),
+    onSuccess: (input) =>
+      Effect.map(approvalOf(site, call, action, runner, input), (approval) => ({
+        _tag: "Ready" as const,
+        call,
+        action,
+        input,
+        approval
+      }))
+  })
+}
+
+const approvalOf = (
+  site: Site,
+  call: ActionCall,
+  action: Any,
+  runner: AnyRunner,
+  input: unknown
+): Effect.Effect<ApprovalRequest | undefined, never, unknown> => {
+  const { approval } = runner
+  const own = typeof approval === "string" ? approval === "always" : approval(input, call)
+  const needs = typeof own === "boolean" ? Effect.succeed(own) : own
+  return Effect.flatMap(needs, (needed) => {
+    if (!needed && !site.gated(action)) return Effect.undefined
+    const { description } = action.tool
+    return Effect.map(Digest.ofJson([call.action, call.input]), (digest) => ({
+      call,
+      ...(description === undefined ? {} : { description }),
+      sideEffect: action.policy.sideEffect,
+      digest
+    }))
+  })
+}
+
+/** The record of a call that was not approved. @category constructors */
+export const denied = (ready: Ready, decision: Decision, at: number): ActionRecord =>
+  notRun(
+    ready.call,
+    "denied",
+    decision._tag === "Denied" && decision.note !== undefined ? decision.note : "it was not approved",
+    at,
+    { sideEffect: ready.action.policy.sideEffect, decision }
+  )
+
+/**
+ * Runs a call whose approval, if it needs any, was given.
+ *
+ * @category dispatching
+ */
+export const perform = Effect.fnUntraced(function* (
+  site: Site,
+  ready: Ready,
+  decision: Decision | undefined
+): Effect.fn.Return<Settled, Abort<unknown>, unknown> {
+  const { action, call, input } = ready
+  const { policy } = action
+  const runner = runnerOfAny(action)
+  const at = yield* Clock.currentTimeMillis
+  let tries = 0
+  const base = { call, sideEffect: policy.sideEffect, ...(decision === undefined ? {} : { decision }), at }
+  const end = (
+    duration: number,
+    status: ActionStatus,
+    result: Json,
+    more: Partial<ActionRecord> = {}
+  ): ActionRecord => ({
+    ...base,
+    status,
+    result,
+    tries,
+    duration,
+    ...more
+  })
+  const once = Effect.suspend(() => {
+    tries++
+    return runner.run(input, {
+      call,
+      key: `${site.run}/${call.id}`,
+      progress: (value) =>
+        Effect.sync(() => site.tell({ _tag: "ActionProgress", call, value: JSON.parse(JSON.stringify(value ?? null)) }))
+    })
+  })
+  const retried = policy.retry === undefined ? once : Effect.retry(once, { schedule: policy.retry, while: isPlain })
+  const limited = runner.permits === undefined ? retried : runner.permits.withPermit(retried)
+  const millis = Math.min(
+    policy.timeout === undefined ? Infinity : Duration.toMillis(policy.timeout),
+    site.deadline - at
+  )
+  const timed: Effect.Effect<Option.Option<unknown>, unknown, unknown> = millis === Infinity
+    ? Effect.map(limited, Option.some)
+    : Effect.timeoutOption(limited, millis)
+  const exit = yield* Effect.exit(timed)
+  const duration = (yield* Clock.currentTimeMillis) - at
+  if (Exit.isFailure(exit)) {
+    // The run is interrupted, and this with it.
+    if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+    const error = Cause.findErrorOption(exit.cause)
+    if (Option.isNone(error)) {
+      yield* Effect.logError(`The action ${action.name} broke`, exit.cause)
+      return settled(end(duration, "failed", errorOf("the action broke; this is a fault of the program")))
+    }
+    return yield* failed(runner, error.value, (status, result) => end(duration, status, result))
+  }
+  if (Option.isNone(exit.value)) {
+    const maybe = policy.sideEffect === "once" ? "; it may have been done nevertheless" : ""
+    return settled(end(duration, "timeout", errorOf(`stopped after ${millis} ms${maybe}`)))
+  }
+  const encoded = yield* Effect.exit(runner.encode(exit.value.value))
+  if (Exit.isFailure(encoded)) {
+    yield* Effect.logError(`The result of the action ${action.name} does not fit its Schema`, encoded.cause)
+    return settled(
+      end(duration, "failed", errorOf("the result does not fit its Schema; this is a fault of the program"))
+    )
+  }
+  const { artifact, result } = yield* Artifacts.shape(encoded.value, policy.maxResult, site.artifacts)
+  return {
+    record: end(duration, "success", result, artifact === undefined ? {} : { artifact }),
+    answer: policy.returns ? { by: "returned", value: encoded.value } : undefined
+  }
+})
+
+const settled = (record: ActionRecord): Settled => ({ record, answer: undefined })
+
+const isPlain = (error: unknown): boolean =>
+  !(error instanceof Retry || error instanceof Stop || error instanceof Abort)
+
+const failed = (
+  runner: AnyRunner,
+  error: unknown,
+  end: (status: ActionStatus, result: Json) => ActionRecord
+): Effect.Effect<Settled, Abort<unknown>, unknown> => {
+  if (error instanceof Abort) return Effect.fail(error)
+  if (error instanceof Retry) return Effect.succeed(settled(end("retry", error.hint)))
+  if (error instanceof Stop) {
+    return Effect.succeed({
+      record: end("success", error.answer),
+      answer: { by: "stopped", value: error.answer }
+    })
+  }
+  return Effect.map(runner.encodeFailure(error), (encoded) =>
+    settled(end("failed", encoded === undefined ? errorOf(messageOf(error)) : { error: encoded }))
+  )
+}
+
+const isReady = (checked: Ready | ActionRecord): checked is Ready => "_tag" in checked
+
+/**
+ * Dispatches a call: checks it, asks the `ApprovalGate` where it needs approval, runs it.
+ *
+ * @category dispatching
+ */
+export const dispatch = (site: Site, call: ActionCall): Effect.Effect<Settled, Abort<unknown>, unknown> =>
+  Effect.flatMap(check(site, call), (checked) => {
+    if (!isReady(checked)) return Effect.succeed(settled(checked))
+    if (checked.approval === undefined) return perform(site, checked, undefined)
+    return Effect.flatMap(decide(site, checked.approval), (decision) =>
+      decision._tag === "Approved"
+        ? perform(site, checked, decision)
+        : Effect.map(Clock.currentTimeMillis, (at) => settled(denied(checked, decision, at)))
+    )
+  })
+
+const nobodyDecided: Decision = { _tag: "Denied", note: "nobody decided on its approval in time" }
+
+const decide = Effect.fnUntraced(function* (site: Site, request: ApprovalRequest): Effect.fn.Return<Decision> {
+  const gate = yield* ApprovalGate
+  const left = site.deadline - (yield* Clock.currentTimeMillis)
+  return left === Infinity
+    ? yield* gate(request)
+    : yield* Effect.timeoutOrElse(gate(request), { duration: left, orElse: () => Effect.succeed(nobodyDecided) })
+})
+
+/**
+ * Tells of a call, those who watch and the `ActionAudit`: that it begins, and what became of it, also where its run is
+ * interrupted.
+ *
+ * @category dispatching
+ */
+export const told = <E, R>(
+  site: Site,
+  call: ActionCall,
+  work: Effect.Effect<Settled, E, R>
+): Effect.Effect<Settled, E, R> =>
+  Effect.flatMap(ActionAudit, (audit) =>
+    Effect.flatMap(Clock.currentTimeMillis, (at) => {
+      const say = (event: ActionEvent) => {
+        site.tell(event)
+        return audit(event)
+      }
+      const ended = (exit: Exit.Exit<Settled, E>) =>
+        say({
+          _tag: "ActionEnded",
+          record: Exit.isSuccess(exit)
+            ? exit.value.record
+            : Cause.hasInterruptsOnly(exit.cause)
+              ? notRun(call, "interrupted", "its run was stopped", at)
+              : notRun(call, "failed", messageOf(Cause.squash(exit.cause)), at)
+        })
+      return Effect.andThen(say({ _tag: "ActionStarted", call }), Effect.onExit(work, ended))
+    })
+  )

@@ -1,0 +1,114 @@
+/**
+ * The loop for models that cannot call tools: the model writes a plan, as structured output, which calls are to be made
+ * next or that it is ready to answer. Calls, limits and records are those of native calls. Before the answer is asked for
+ * the prompt is given the results as its slot `action results`.
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import type { ActionRound } from "../../services/Action.ts"
+import { Tool } from "../../services/AiTool.ts"
+import type { Json } from "../../services/Json.ts"
+import type { Begun, Opening } from "../agent/Acts.ts"
+import type { AgentError, Config } from "../agent/Agent.ts"
+import * as Output from "../output/Output.ts"
+import * as Rounds from "./Rounds.ts"
+
+const Call = Schema.Struct({
+  purpose: Schema.String.annotate({ description: "What the call is for, in a few words" }),
+  action: Schema.String.annotate({ description: "The name of one of the actions" }),
+  input: Schema.Json.annotate({ description: "Its input, as its Schema says" })
+})
+
+/** What the model is asked for in a round. @category models */
+export const Plan = Schema.Struct({
+  next: Output.ensure(
+    Schema.Literals(["call", "answer"]),
+    "`call` to run the calls below; `answer` when nothing more has to be called"
+  ),
+  calls: Schema.Array(Call).annotate({ description: "Calls that do not depend on each other; empty for `answer`" })
+})
+
+const instruct =
+  "Decide what to do next to fulfil the task. Do not answer it yet: name the calls that are needed now, or say that everything needed is known. Use the results so far and do not repeat calls that succeeded."
+
+const described = (work: Rounds.Work): Json =>
+  Rounds.toolsOf(work).map((tool) => ({
+    action: String(tool.name),
+    description: Tool.getDescription(tool) ?? "",
+    // JSON Schema is JSON.
+    input: Tool.getJsonSchema(tool) as unknown as Json
+  }))
+
+/** What the calls gave, for a prompt. @category rendering */
+export const resultsOf = (rounds: ReadonlyArray<ActionRound>): Json =>
+  rounds.flatMap(({ records, steering = [] }): ReadonlyArray<Json> => [
+    ...records.map(({ call, result, status }): Json => ({
+      call: call.id,
+      action: call.action,
+      input: call.input,
+      ...(status === "success" ? {} : { status }),
+      result
+    })),
+    ...steering.map((text): Json => ({ user: text }))
+  ])
+
+const list = (value: unknown): ReadonlyArray<unknown> =>
+  value === undefined ? [] : Array.isArray(value) ? value : [value]
+
+const withResults = (config: Config, work: Rounds.Work): Config =>
+  work.state.rounds.length === 0
+    ? config
+    : { ...config, custom: { ...config.custom, "action results": resultsOf(work.state.rounds) } }
+
+const planning = (config: Config, work: Rounds.Work): Config => {
+  const { ensureAllKeys: _all, ensureKeys: _keys, format: _format, onExhausted: _exhausted, ...rest } = config
+  const { validators: _validators, ...plain } = rest
+  const results = withResults(plain, work)
+  return {
+    ...results,
+    custom: { ...results.custom, actions: described(work) },
+    instruct: [...list(config.instruct), instruct]
+  }
+}
+
+/**
+ * Runs all rounds, and gives what the agent is then to be asked for its answer.
+ *
+ * @category running
+ */
+export const run = Effect.fnUntraced(function* <E, R, E1, R1>(
+  work: Rounds.Work,
+  options: Rounds.Options<E, R>,
+  opening: Opening<E1, R1>
+): Effect.fn.Return<Begun<E, R>, E | E1 | AgentError, R | R1> {
+  let answer: string | undefined
+  while (Rounds.isOpen(work.state.status)) {
+    if (options.steer !== undefined) yield* Rounds.steering(work, options.steer)
+    const full = yield* opening.ask(planning(opening.config, work), Plan)
+    // What was asked for is a Plan.
+    const plan = full.data as typeof Plan.Type
+    if (plan.next === "answer" || plan.calls.length === 0) break
+    const calls = plan.calls.map(({ action, input }) => ({
+      id: "",
+      name: action,
+      arguments: JSON.stringify(input),
+      input
+    }))
+    const said = { text: "", thoughts: [], calls }
+    const next = yield* Rounds.act(work, options, said)
+    if (next._tag === "Ask") continue
+    answer = next.text
+    break
+  }
+  return {
+    config: withResults(opening.config, work),
+    acting: {
+      offer: () => ({ tools: [] }),
+      messages: () => [],
+      isOpen: () => false,
+      act: () => Effect.succeed({ _tag: "Ask" }),
+      summary: () => Rounds.summaryOf(work),
+      ...(answer === undefined ? {} : { answer })
+    }
+  }
+})

@@ -1,0 +1,229 @@
+/**
+ * The loop inside a response, over native tool calls: offers the tools, runs the calls of a round side by side, tells what
+ * happens as it happens, and gives the model the results in the order of its calls.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import type { ActionEvent, ActionRecord, ActionRound, ActionSummary, LoopStatus } from "../../services/Action.ts"
+import type { Prompt } from "../../services/Ai.ts"
+import type { Json } from "../../services/Json.ts"
+import type { ModelRequest } from "../../services/ModelProvider.ts"
+import type { Acting, Next, Said } from "../request/Acting.ts"
+import type * as Action from "./Action.ts"
+import * as Artifacts from "./Artifacts.ts"
+import * as Dispatch from "./Dispatch.ts"
+import * as Loop from "./Loop.ts"
+import * as Messages from "./Messages.ts"
+import { Abort } from "./Signal.ts"
+import * as Toolset from "./Toolset.ts"
+
+/**
+ * How an agent acts.
+ *
+ * @category models
+ */
+export interface Options<E = never, R = never> extends Loop.Limits {
+  /** How many calls of a round run at once. Default 16. */
+  readonly concurrency?: number | undefined
+  /**
+   * What the first request demands: that the model may, must or must not call, or what it must call. Later requests leave
+   * it free. Default `auto`.
+   */
+  readonly toolChoice?: ModelRequest["toolChoice"]
+  /**
+   * Which calls need approval besides those whose action says so: none, those of actions that are not `pure`
+   * (`effects`), or all. Default `declared`: none.
+   */
+  readonly approvals?: "declared" | "effects" | "all" | undefined
+  /** What is around each call, the first one outermost. */
+  readonly middleware?: ReadonlyArray<Dispatch.Middleware<E, R>> | undefined
+  /**
+   * Messages for the model that have come in the meantime: run before each request of the loop but the first. What it gives
+   * stands behind the results.
+   */
+  readonly steer?: Effect.Effect<ReadonlyArray<string>, E, R> | undefined
+}
+
+/** What is known of a run that acts. @category models */
+export interface Work {
+  readonly site: Dispatch.Site
+  readonly bounds: Loop.Bounds
+  readonly startedAt: number
+  readonly toolset: Toolset.Toolset
+  state: Loop.LoopState
+  answeredBy: "returned" | "stopped" | undefined
+}
+
+const freshRun = Effect.map(Effect.all([Random.nextInt, Random.nextInt]), (numbers) =>
+  numbers.map((n) => (n >>> 0).toString(36)).join("")
+)
+
+/** Begins a run of these actions. @category constructors */
+export const begin = Effect.fnUntraced(function* (
+  actions: ReadonlyArray<Action.Any>,
+  options: Pick<Options, keyof Loop.Limits | "approvals">,
+  tell: (event: ActionEvent) => void
+): Effect.fn.Return<Work> {
+  const artifacts = Option.getOrElse(yield* Effect.serviceOption(Artifacts.ArtifactStore), Artifacts.inMemory)
+  const startedAt = yield* Clock.currentTimeMillis
+  const bounds = Loop.boundsOf(options)
+  const approvals = options.approvals ?? "declared"
+  const found = (names: ReadonlyArray<string>): void => {
+    work.state = { ...work.state, found: [...new Set([...work.state.found, ...names])] }
+  }
+  const isOnDemand = actions.some(({ policy }) => policy.onDemand)
+  const offered = isOnDemand ? [...actions, Toolset.searcher(actions, found)] : actions
+  const toolset = Toolset.make([...offered, Artifacts.reader(artifacts)])
+  const work: Work = {
+    bounds,
+    startedAt,
+    toolset,
+    state: Loop.start,
+    answeredBy: undefined,
+    site: {
+      // What is on demand and not found yet is not there.
+      find: (name) => {
+        const action = toolset.find(name)
+        return action?.policy.onDemand === true && !work.state.found.includes(name) ? undefined : action
+      },
+      names: () => toolsOf(work).map(({ name }) => String(name)),
+      gated: ({ policy }) => approvals === "all" || (approvals === "effects" && policy.sideEffect !== "pure"),
+      artifacts,
+      tell,
+      deadline: startedAt + bounds.time,
+      run: yield* freshRun
+    }
+  }
+  return work
+})
+
+/** The tools that the next request offers; the reader of artifacts only where there is one. @category reading */
+export const toolsOf = ({ state, toolset }: Work): ModelRequest["tools"] => {
+  const tools = toolset.tools(state.found)
+  const hasArtifact = state.rounds.some(({ records }) => records.some(({ artifact }) => artifact !== undefined))
+  return hasArtifact ? tools : tools.filter(({ name }) => name !== Artifacts.reading)
+}
+
+/** What was done so far. @category reading */
+export const summaryOf = ({ answeredBy, state }: Work): ActionSummary => ({
+  status: answeredBy ?? state.status ?? "answered",
+  rounds: state.rounds
+})
+
+const around = (
+  middleware: ReadonlyArray<Dispatch.Middleware<unknown, unknown>>,
+  site: Dispatch.Site
+): ((call: ActionRecord["call"]) => Effect.Effect<Dispatch.Settled, unknown, unknown>) => {
+  if (middleware.length === 0) return (call) => Dispatch.dispatch(site, call)
+  return (call) => {
+    // What the action itself says of the run's answer stands, unless the middleware made another record.
+    let inner: Dispatch.Settled | undefined
+    const last = (given: ActionRecord["call"]): Effect.Effect<ActionRecord, unknown, unknown> =>
+      Effect.map(Dispatch.dispatch(site, given), (settled) => {
+        inner = settled
+        return settled.record
+      })
+    const all = middleware.reduceRight<typeof last>((next, one) => (given) => one(given, next), last)
+    return Effect.map(all(call), (record) => ({ record, answer: inner?.record === record ? inner.answer : undefined }))
+  }
+}
+
+/** A text as the run's answer: an output Schema reads it as JSON. @category conversions */
+const answerText = (value: Json): string => (typeof value === "string" ? value : JSON.stringify(value))
+
+/**
+ * Runs the calls of a round and takes the loop one step further.
+ *
+ * @category running
+ */
+export const act = <E, R>(work: Work, options: Options<E, R>, said: Said): Effect.Effect<Next, E, R> =>
+  // `use` put what the actions and the middleware need, and how they abort, into the agent's type.
+  acting(work, options, said) as Effect.Effect<Next, E, R>
+
+const acting = Effect.fnUntraced(function* (
+  work: Work,
+  options: Pick<Options<unknown, unknown>, "concurrency" | "middleware">,
+  said: Said
+): Effect.fn.Return<Next, unknown, unknown> {
+  const { bounds, site, toolset } = work
+  const admitted = Loop.admit(work.state, bounds, said, (name) => toolset.find(name)?.policy.maxCalls)
+  const dispatch = around(options.middleware ?? [], site)
+  const all = Effect.forEach(
+    admitted,
+    ({ call, skip }) => {
+      const done =
+        skip === undefined
+          ? dispatch(call)
+          : Effect.map(Clock.currentTimeMillis, (at) => ({
+              record: Dispatch.notRun(call, "skipped", skip, at),
+              answer: undefined
+            }))
+      return Dispatch.told(site, call, done)
+    },
+    { concurrency: options.concurrency ?? 16 }
+  )
+  const settled = yield* Effect.mapError(all, (error) => (error instanceof Abort ? error.error : error))
+  const elapsed = (yield* Clock.currentTimeMillis) - work.startedAt
+  const round: ActionRound = {
+    text: said.text,
+    thoughts: said.thoughts,
+    // The call is that of the model, also where a middleware passed on another one.
+    records: settled.map(({ record }, index) => ({ ...record, call: admitted[index]?.call ?? record.call }))
+  }
+  work.state = Loop.settle(work.state, bounds, round, elapsed)
+  const answer = settled.find((one) => one.answer !== undefined)?.answer
+  if (answer === undefined) return { _tag: "Ask" }
+  work.answeredBy = answer.by
+  return { _tag: "Answer", text: answerText(answer.value) }
+})
+
+/** Puts what the user has said meanwhile behind the last round. @category running */
+export const steering = <E, R>(
+  work: Work,
+  steer: Effect.Effect<ReadonlyArray<string>, E, R>
+): Effect.Effect<void, E, R> =>
+  Effect.suspend(() => {
+    const last = work.state.rounds.at(-1)
+    if (last === undefined) return Effect.void
+    return Effect.map(steer, (texts) => {
+      if (texts.length === 0) return
+      const steered = { ...last, steering: [...(last.steering ?? []), ...texts] }
+      work.state = { ...work.state, rounds: [...work.state.rounds.slice(0, -1), steered] }
+    })
+  })
+
+/** Whether the loop still takes calls. @category reading */
+export const isOpen = (status: LoopStatus | undefined): boolean => status === undefined
+
+/**
+ * What acts in one response, over native tool calls.
+ *
+ * @category constructors
+ */
+export const native = <E, R>(work: Work, options: Options<E, R>): Acting<E, R> => {
+  const messages: Array<Prompt.Message> = []
+  let rendered = 0
+  return {
+    offer: () => ({
+      tools: toolsOf(work),
+      toolChoice: isOpen(work.state.status)
+        ? work.state.rounds.length === 0
+          ? (options.toolChoice ?? "auto")
+          : "auto"
+        : "none"
+    }),
+    messages: () => {
+      for (; rendered < work.state.rounds.length; rendered++) {
+        const round = work.state.rounds[rendered]
+        if (round !== undefined) messages.push(...Messages.ofRound(round))
+      }
+      return messages
+    },
+    prepare: options.steer === undefined ? undefined : steering(work, options.steer),
+    isOpen: () => isOpen(work.state.status),
+    act: (said) => act(work, options, said),
+    summary: () => summaryOf(work)
+  }
+}

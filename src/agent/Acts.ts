@@ -1,0 +1,48 @@
+/**
+ * How actions are bound to an agent: what `Action.use` attaches, and what the agent's responses ask of it. The agent
+ * itself knows nothing of actions, so that programs without them need not load any.
+ */
+import type * as Effect from "effect/Effect"
+import type { ActionEvent } from "../../services/Action.ts"
+import type { ModelRequest } from "../../services/ModelProvider.ts"
+import type * as Output from "../output/Output.ts"
+import type { Acting } from "../request/Acting.ts"
+import type { FullResponse } from "../request/ModelResponse.ts"
+import type { AgentError, Config } from "./Agent.ts"
+
+/**
+ * What a response gives to its actions when it begins.
+ *
+ * @category models
+ */
+export interface Opening<out E, out R> {
+  /** What the agent is made of, with all that lies around it. */
+  readonly config: Config
+  /** Tells readers of the response what happens. */
+  readonly tell: (event: ActionEvent) => void
+  /** Asks the agent's own model, behind its guards and hooks, for something else than the agent's answer. */
+  readonly ask: (config: Config, output: Output.Source) => Effect.Effect<FullResponse<unknown>, E | AgentError, R>
+}
+
+/**
+ * What is to be done in a response.
+ *
+ * @category models
+ */
+export interface Begun<out E, out R> {
+  /** What the agent is made of now. */
+  readonly config: Config
+  readonly acting: Acting<E, R>
+}
+
+/**
+ * The actions of an agent.
+ *
+ * @category models
+ */
+export interface Acts<out E = never, out R = never> {
+  /** What the first request offers. */
+  readonly offer: () => Pick<ModelRequest, "tools" | "toolChoice">
+  /** Begins with a response. */
+  readonly begin: <E1, R1>(opening: Opening<E1, R1>) => Effect.Effect<Begun<E, R>, E | E1 | AgentError, R | R1>
+}
