@@ -50,26 +50,28 @@ const actionsOf = (usable: Usable): ReadonlyArray<Action.Any> =>
 class Using<E, R> implements Acts<E, R> {
   readonly actions: ReadonlyArray<Action.Any>
   readonly options: Options<E, R>
+  readonly toolset: Toolset.Toolset
 
   constructor(actions: ReadonlyArray<Action.Any>, options: Options<E, R>) {
     this.actions = actions
+    this.toolset = Toolset.make(actions)
     this.options = options
   }
 
   readonly offer = (): Pick<ModelRequest, "tools" | "toolChoice"> =>
     this.options.protocol === "plan"
       ? { tools: [] }
-      : { tools: Toolset.make(this.actions).tools([]), toolChoice: this.options.toolChoice ?? "auto" }
+      : { tools: this.toolset.tools([]), toolChoice: this.options.toolChoice ?? "auto" }
 
   readonly begin = <E1, R1>(
     opening: Opening<E1, R1>
   ): Effect.Effect<Begun<E, R>, E | E1 | Agent.AgentError, R | R1> => {
-    const { actions, options } = this
-    const wrong = Toolset.wrong(actions)
+    const { options, toolset } = this
+    const { wrong } = toolset
     // `use` says that it fails so.
     if (wrong !== undefined) return Effect.fail(wrong as E)
     return Effect.flatMap(
-      Rounds.begin(actions, options, opening.tell),
+      Rounds.begin(toolset, options, opening.tell),
       (work): Effect.Effect<Begun<E, R>, E | E1 | Agent.AgentError, R | R1> =>
         options.protocol === "plan"
           ? Planning.run(work, options, opening)

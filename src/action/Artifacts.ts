@@ -77,24 +77,25 @@ const largestRange = 10_000
  *
  * @category actions
  */
-export const reader = (store: ArtifactStore["Service"]) =>
-  Action.make(reading, {
-    description: "Reads a part of a long result that was kept as an artifact.",
-    input: Schema.Struct({
-      artifact: Schema.String.annotate({ description: "The artifact's id" }),
-      from: Schema.Int.annotate({ description: "The first character, from 0" }),
-      length: Schema.Int.annotate({ description: `How many characters, at most ${largestRange}` })
-    }),
-    output: Schema.String,
-    sideEffect: "pure",
-    maxResult: largestRange,
-    run: ({ artifact, from, length }) => {
-      const start = Math.max(0, from)
-      const to = start + Math.min(largestRange, Math.max(0, length))
-      return Effect.flatMap(store.read(artifact, start, to), (found) =>
+export const reader = Action.make(reading, {
+  description: "Reads a part of a long result that was kept as an artifact.",
+  input: Schema.Struct({
+    artifact: Schema.String.annotate({ description: "The artifact's id" }),
+    from: Schema.Int.annotate({ description: "The first character, from 0" }),
+    length: Schema.Int.annotate({ description: `How many characters, at most ${largestRange}` })
+  }),
+  output: Schema.String,
+  sideEffect: "pure",
+  maxResult: largestRange,
+  run: ({ artifact, from, length }) => {
+    const start = Math.max(0, from)
+    const to = start + Math.min(largestRange, Math.max(0, length))
+    return Effect.flatMap(ArtifactStore, (store) =>
+      Effect.flatMap(store.read(artifact, start, to), (found) =>
         Option.isSome(found)
           ? Effect.succeed(found.value)
           : Action.retry(`There is no artifact ${artifact}: take its id from the result that names it.`)
       )
-    }
-  })
+    )
+  }
+})

@@ -3,6 +3,7 @@
  * happens as it happens, and gives the model the results in the order of its calls.
  */
 import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -11,7 +12,6 @@ import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import type { Acting, Next, Said } from "../request/Acting.ts"
-import type * as Action from "./Action.ts"
 import * as Artifacts from "./Artifacts.ts"
 import * as Dispatch from "./Dispatch.ts"
 import * as Loop from "./Loop.ts"
@@ -52,6 +52,8 @@ export interface Work {
   readonly bounds: Loop.Bounds
   readonly startedAt: number
   readonly toolset: Toolset.Toolset
+  /** What the loop's own actions need. */
+  readonly services: Context.Context<Artifacts.ArtifactStore | Toolset.Findings>
   state: Loop.LoopState
   answeredBy: "returned" | "stopped" | undefined
 }
@@ -62,7 +64,7 @@ const freshRun = Effect.map(Effect.all([Random.nextInt, Random.nextInt]), (numbe
 
 /** Begins a run of these actions. @category constructors */
 export const begin = Effect.fnUntraced(function* (
-  actions: ReadonlyArray<Action.Any>,
+  toolset: Toolset.Toolset,
   options: Pick<Options, keyof Loop.Limits | "approvals">,
   tell: (event: ActionEvent) => void
 ): Effect.fn.Return<Work> {
@@ -70,22 +72,20 @@ export const begin = Effect.fnUntraced(function* (
   const startedAt = yield* Clock.currentTimeMillis
   const bounds = Loop.boundsOf(options)
   const approvals = options.approvals ?? "declared"
-  const found = (names: ReadonlyArray<string>): void => {
+  const add = (names: ReadonlyArray<string>): void => {
     work.state = { ...work.state, found: [...new Set([...work.state.found, ...names])] }
   }
-  const isOnDemand = actions.some(({ policy }) => policy.onDemand)
-  const offered = isOnDemand ? [...actions, Toolset.searcher(actions, found)] : actions
-  const toolset = Toolset.make([...offered, Artifacts.reader(artifacts)])
   const work: Work = {
     bounds,
     startedAt,
     toolset,
     state: Loop.start,
     answeredBy: undefined,
+    services: Context.make(Artifacts.ArtifactStore, artifacts).pipe(Context.add(Toolset.Findings, { add })),
     site: {
       // What is on demand and not found yet is not there.
       find: (name) => {
-        const action = toolset.find(name)
+        const action = name === Artifacts.reading && hasArtifact(work) ? Artifacts.reader : toolset.find(name)
         return action?.policy.onDemand === true && !work.state.found.includes(name) ? undefined : action
       },
       names: () => toolsOf(work).map(({ name }) => String(name)),
@@ -100,11 +100,15 @@ export const begin = Effect.fnUntraced(function* (
 })
 
 /** The tools that the next request offers; the reader of artifacts only where there is one. @category reading */
-export const toolsOf = ({ state, toolset }: Work): ModelRequest["tools"] => {
-  const tools = toolset.tools(state.found)
-  const hasArtifact = state.rounds.some(({ records }) => records.some(({ artifact }) => artifact !== undefined))
-  return hasArtifact ? tools : tools.filter(({ name }) => name !== Artifacts.reading)
+export const toolsOf = (work: Work): ModelRequest["tools"] => {
+  const tools = work.toolset.tools(work.state.found)
+  return hasArtifact(work) ? [...tools, Artifacts.reader.tool] : tools
 }
+
+const hasArtifact = ({ state, toolset }: Work): boolean =>
+  // An agent may have an action of its own of this name.
+  toolset.find(Artifacts.reading) === undefined &&
+  state.rounds.some(({ records }) => records.some(({ artifact }) => artifact !== undefined))
 
 /** What was done so far. @category reading */
 export const summaryOf = ({ answeredBy, state }: Work): ActionSummary => ({
@@ -164,7 +168,10 @@ const acting = Effect.fnUntraced(function* (
     },
     { concurrency: options.concurrency ?? 16 }
   )
-  const settled = yield* Effect.mapError(all, (error) => (error instanceof Abort ? error.error : error))
+  const settled = yield* all.pipe(
+    Effect.provideContext(work.services),
+    Effect.mapError((error) => (error instanceof Abort ? error.error : error))
+  )
   const elapsed = (yield* Clock.currentTimeMillis) - work.startedAt
   const round: ActionRound = {
     text: said.text,

@@ -1,6 +1,7 @@
 /** The actions of an agent together: found by name, offered to the model, those that are on demand once it has found them. */
-import * as Schema from "effect/Schema"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import type { Tool } from "../../services/Ai.ts"
 import * as Action from "./Action.ts"
 
@@ -24,7 +25,8 @@ export class ActionNameError extends Schema.TaggedError<ActionNameError>()("Acti
  * @category models
  */
 export interface Toolset {
-  readonly all: ReadonlyArray<Action.Any>
+  /** What is wrong with their names. */
+  readonly wrong: ActionNameError | undefined
   readonly find: (name: string) => Action.Any | undefined
   /** What is offered when these on-demand actions have been found. */
   readonly tools: (found: ReadonlyArray<string>) => ReadonlyArray<Tool.Any>
@@ -32,8 +34,7 @@ export interface Toolset {
 
 const namePattern = /^[a-zA-Z0-9_-]{1,64}$/
 
-/** What is wrong with the names of actions that are to be offered together. @category checking */
-export const wrong = (actions: ReadonlyArray<Action.Any>): ActionNameError | undefined => {
+const wrong = (actions: ReadonlyArray<Action.Any>): ActionNameError | undefined => {
   const seen = new Set<string>()
   for (const { name } of actions) {
     if (!namePattern.test(name)) {
@@ -50,35 +51,23 @@ export const wrong = (actions: ReadonlyArray<Action.Any>): ActionNameError | und
   return undefined
 }
 
-/** Puts actions together. @category constructors */
-export const make = (actions: ReadonlyArray<Action.Any>): Toolset => {
-  const byName = new Map(actions.map((action) => [action.name, action]))
-  const always = actions.filter((action) => !action.policy.onDemand).map((action) => action.tool)
-  return {
-    all: actions,
-    find: (name) => byName.get(name),
-    tools: (found) => {
-      if (found.length === 0) return always
-      return [
-        ...always,
-        ...actions.filter(({ name, policy }) => policy.onDemand && found.includes(name)).map((a) => a.tool)
-      ]
-    }
-  }
-}
-
 /** The name of the action that finds others. @category actions */
 export const searching = "search_actions"
 
 const words = (text: string): ReadonlyArray<string> => text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
 
 /**
- * The action by which a model finds those that are on demand, by words of their names and descriptions. What it finds is
- * offered from the next request on.
+ * Takes the names of what a model has found in its run.
  *
- * @category actions
+ * @category services
  */
-export const searcher = (actions: ReadonlyArray<Action.Any>, found: (names: ReadonlyArray<string>) => void) =>
+export class Findings extends Context.Service<Findings, { readonly add: (names: ReadonlyArray<string>) => void }>()(
+  "effigent/action/Findings"
+) {}
+
+// The action by which a model finds those that are on demand, by words of their names and descriptions. What it finds is
+// offered from the next request on.
+const searcher = (actions: ReadonlyArray<Action.Any>) =>
   Action.make(searching, {
     description: "Finds further actions by words; what is found can be called afterwards.",
     input: Schema.Struct({ query: Schema.String.annotate({ description: "Words of what is to be done" }) }),
@@ -87,7 +76,6 @@ export const searcher = (actions: ReadonlyArray<Action.Any>, found: (names: Read
     run: ({ query }) => {
       const wanted = words(query)
       const ranked = actions
-        .filter(({ policy }) => policy.onDemand)
         .map((action) => {
           const own = new Set(words(`${action.name.replaceAll(/[_-]/g, " ")} ${action.tool.description ?? ""}`))
           return { action, hits: wanted.filter((word) => own.has(word)).length }
@@ -96,9 +84,25 @@ export const searcher = (actions: ReadonlyArray<Action.Any>, found: (names: Read
         .toSorted((a, b) => b.hits - a.hits)
         .slice(0, 10)
       if (ranked.length === 0) return Action.retry("Nothing fits these words; try others.")
-      return Effect.sync(() => {
-        found(ranked.map(({ action }) => action.name))
+      return Effect.map(Findings, (findings) => {
+        findings.add(ranked.map(({ action }) => action.name))
         return ranked.map(({ action }) => ({ name: action.name, description: action.tool.description ?? "" }))
       })
     }
   })
+
+/** Puts actions together; where some are on demand, with the action that finds them. @category constructors */
+export const make = (given: ReadonlyArray<Action.Any>): Toolset => {
+  const onDemand = given.filter((action) => action.policy.onDemand)
+  const actions = onDemand.length === 0 ? given : [...given, searcher(onDemand)]
+  const byName = new Map(actions.map((action) => [action.name, action]))
+  const always = actions.filter((action) => !action.policy.onDemand).map((action) => action.tool)
+  return {
+    wrong: wrong(actions),
+    find: (name) => byName.get(name),
+    tools: (found) =>
+      found.length === 0
+        ? always
+        : [...always, ...onDemand.filter(({ name }) => found.includes(name)).map((action) => action.tool)]
+  }
+}

@@ -34,7 +34,7 @@ import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
 import type { Acts } from "./Acts.ts"
-import { firstAskOf, mergeOptions, nativeOf, requestOf, slotsOf } from "./Requests.ts"
+import { continued, firstAskOf, isPlain, mergeOptions, nativeOf, requestOf, slotsOf } from "./Requests.ts"
 
 /**
  * How a run can fail: the model, the output contract, a path that the contract lacks, a prompt that cannot be rendered,
@@ -575,19 +575,25 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   const native = nativeOf(config, contract, provider)
   const own = config.budget === undefined ? [] : [yield* budgetOf(config.budget)]
   const budgets = [...(yield* Budget.Current), ...own]
+  // Rendered now, so that what cannot be rendered fails at once.
+  const first =
+    around === nothingAround ? requestOf(config, contract, native === true, firstAskOf(attached.acts)) : undefined
+  if (first !== undefined) yield* Effect.fromResult(first)
   const plan = (config: Config): Attempts.Plan<A, E, R> => ({
     provider,
     contract,
     validators: validatorsOf(self),
     budgets,
-    request: (ask) => requestOf(config, contract, native === true, ask),
+    request: (ask) =>
+      first !== undefined && config === self.config && isPlain(ask)
+        ? Result.map(first, (request) => continued(request, ask))
+        : requestOf(config, contract, native === true, ask),
     maxRetries: config.maxRetries ?? 3,
     repair: config.repair ?? "all",
     quoteAnswer: config.quoteAnswer ?? false,
     salvage: salvageOf(config, contract),
     native
   })
-  if (around === nothingAround) yield* Effect.fromResult(plan(config).request(firstAskOf(attached.acts)))
   const guards = {
     input: attached.guards.flatMap(({ guard, stage }) => (stage === "input" ? [guard] : [])),
     output: attached.guards.flatMap(({ guard, stage }) => (stage === "output" ? [guard] : [])),

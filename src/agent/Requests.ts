@@ -1,6 +1,6 @@
 /** Renders the requests of an agent: its slots, its settings, and what an attempt asks for besides. */
 import * as Result from "effect/Result"
-import type { Tool } from "../../services/Ai.ts"
+import { Prompt, type Tool } from "../../services/Ai.ts"
 import type { ModelOptions, ModelProvider, ModelRequest } from "../../services/ModelProvider.ts"
 import type * as Contract from "../output/Contract.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
@@ -82,4 +82,23 @@ export const nativeOf = <A, R>(
   }
   if (provider.dialect === undefined) return `the provider "${provider.name}" has no JSON-Schema mode`
   return contract.native[provider.dialect] ?? true
+}
+
+/** Whether an attempt asks for what the first one asks for, be it with what was done since. @category reading */
+export const isPlain = ({ change, contract, correction, repairs }: Attempts.Ask): boolean =>
+  correction === undefined &&
+  contract === undefined &&
+  repairs !== true &&
+  change.model === undefined &&
+  change.options === undefined
+
+/** The first request with what was done since behind it: what was rendered once is not rendered again. @category rendering */
+export const continued = (first: ModelRequest, { acting, attempt }: Attempts.Ask): ModelRequest => {
+  const rounds = acting?.messages() ?? []
+  return {
+    ...first,
+    ...acting?.offer(),
+    prompt: rounds.length === 0 ? first.prompt : Prompt.fromMessages([...first.prompt.content, ...rounds]),
+    attempt
+  }
 }

@@ -64,15 +64,30 @@ export const make = Effect.fnUntraced(function* <A, E, R, I>(
   type Failure = E | OutputPathError | ResponseAborted
 
   return {
-    text: Effect.map(outcome, (full) => full.text),
-    data: Effect.map(outcome, (full) => full.data),
+    // Made when they are asked for: most responses have one reader.
+    get text() {
+      return Effect.map(outcome, (full) => full.text)
+    },
+    get data() {
+      return Effect.map(outcome, (full) => full.data)
+    },
     full: outcome,
-    meta: Effect.map(outcome, (full) => full.meta),
-    deltas: follow(() => Readers.deltas("text")),
-    reasoning: follow(() => Readers.deltas("reasoning")),
-    instant: follow(() => Readers.instant(scan)),
-    // The scanner gives JSON values; that they grow into an I is what the contract asks for.
-    partial: follow(() => Readers.partial(scan)) as Stream.Stream<Output.DeepPartial<I>, Failure>,
+    get meta() {
+      return Effect.map(outcome, (full) => full.meta)
+    },
+    get deltas() {
+      return follow(() => Readers.deltas("text"))
+    },
+    get reasoning() {
+      return follow(() => Readers.deltas("reasoning"))
+    },
+    get instant() {
+      return follow(() => Readers.instant(scan))
+    },
+    get partial() {
+      // The scanner gives JSON values; that they grow into an I is what the contract asks for.
+      return follow(() => Readers.partial(scan)) as Stream.Stream<Output.DeepPartial<I>, Failure>
+    },
     field: (path) => Stream.unwrap(Effect.map(at(path), () => follow(() => Readers.field(scan, path)))),
     each: <const P extends Output.Paths<I>>(
       path: P,
@@ -101,9 +116,10 @@ export const make = Effect.fnUntraced(function* <A, E, R, I>(
         Failure
       >
     },
-    original:
-      options.keepOriginal === true
+    get original() {
+      return options.keepOriginal === true
         ? Stream.map(follow(Readers.original), ({ frame }) => frame)
         : Stream.fail(new OriginalNotKept())
+    }
   }
 })

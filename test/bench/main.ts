@@ -21,7 +21,8 @@ const groups: ReadonlyArray<Group> = [
   { id: "P5", load: () => import("./responses.ts") },
   { id: "P7", load: () => import("./resuming.ts") },
   { id: "P8", load: () => import("./imports.ts") },
-  { id: "P9", load: () => import("./requests.ts") }
+  { id: "P9", load: () => import("./requests.ts") },
+  { id: "P10", load: () => import("./actions.ts") }
 ]
 
 const { values } = parseArgs({

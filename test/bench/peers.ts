@@ -44,6 +44,9 @@ export interface StreamParser {
 /** As much of the AI SDK as is measured. */
 export interface AiSdk {
   readonly parsePartialJson: (text: string) => Promise<{ readonly value: unknown }>
+  readonly generateText: (settings: object) => Promise<{ readonly text: string }>
+  readonly tool: (settings: object) => unknown
+  readonly stepCountIs: (count: number) => unknown
   readonly ToolLoopAgent: new (settings: object) => object
   readonly streamText: (settings: object) => {
     readonly partialOutputStream: AsyncIterable<unknown>
