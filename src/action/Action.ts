@@ -225,8 +225,7 @@ const parsing = { errors: "all" } as const
  * @category constructors
  */
 export const make = <
-  E,
-  R,
+  Ran extends Effect.Effect<Output["Type"], unknown, unknown>,
   Input extends Schema.Top = typeof Tool.EmptyParams,
   Output extends Schema.Top = typeof Schema.Unknown,
   Failure extends Schema.Top = typeof Schema.Never,
@@ -245,16 +244,16 @@ export const make = <
     readonly failure?: Failure | undefined
     /** What the handler gets besides, unseen by the model and by no means its to set: who asks, keys, limits. */
     readonly host?: H | undefined
-    readonly approval?: Approval<Input["Type"] & HostValues<H>, RA> | undefined
-    readonly run: (input: Input["Type"] & HostValues<H>, context: ActionContext) => Effect.Effect<Output["Type"], E, R>
+    readonly approval?: Approval<NoInfer<Input["Type"] & HostValues<H>>, RA> | undefined
+    readonly run: (input: NoInfer<Input["Type"] & HostValues<H>>, context: ActionContext) => Ran
   }
 ): Action<
   Input["Type"] & HostValues<H>,
   Output["Type"],
-  E,
-  R | RA | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
+  Effect.Error<Ran>,
+  Effect.Services<Ran> | RA | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
 > => {
-  type Needs = R | RA | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
+  type Needs = Effect.Services<Ran> | RA | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
   const input = config.input ?? Tool.EmptyParams
   const tool = Tool.make(name, {
     description: config.description,
@@ -281,7 +280,7 @@ export const make = <
     permits: permitsOf(config.concurrency)
   }
   // The Schemas and the host's Effects are those of the type parameters.
-  const typed = runner as Runner<Input["Type"] & HostValues<H>, Output["Type"], E, Needs>
+  const typed = runner as Runner<Input["Type"] & HostValues<H>, Output["Type"], Effect.Error<Ran>, Needs>
   return new Impl(tool, policyOf(tool, config), typed)
 }
 

@@ -27,16 +27,15 @@ import { Abort, Retry, Stop } from "./Signal.ts"
 
 /**
  * What is around the calls of a run: an onion. The first one of a list is outermost. It may change the call, also what is
- * passed, answer in the place of the action, look at the record and change it.
+ * passed, answer in the place of the action, look at the record and change it. What `next` gives is a record whatever
+ * happens; an `Abort` passes by, as the end of the run.
  *
  * @category models
  */
-export interface Middleware<out E = never, out R = never> {
-  <E1, R1>(
-    call: ActionCall,
-    next: (call: ActionCall) => Effect.Effect<ActionRecord, E1, R1>
-  ): Effect.Effect<ActionRecord, E | E1, R | R1>
-}
+export type Middleware<E = never, R = never> = (
+  call: ActionCall,
+  next: (call: ActionCall) => Effect.Effect<ActionRecord>
+) => Effect.Effect<ActionRecord, E, R>
 
 /**
  * What calls are dispatched with.
