@@ -95,6 +95,10 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "C3: declined, nothing was charged\n",
     "D4 failed: CardRefused: the card for D4 was refused\n",
     "completed: sent A1, B2, declined C3\n"
+  ],
+  "20-actions.ts": [
+    '<- retry: "There is no sofa; there are: lamp, table, chair."\n',
+    "110 euros: A lamp and two chairs; we have no sofas.\n2 rounds, answered\n"
   ]
 }
 

@@ -11,6 +11,7 @@ import * as Rounds from "./Rounds.ts"
 import * as Toolset from "./Toolset.ts"
 
 export type { Middleware } from "./Dispatch.ts"
+export { type CallField, fields } from "./Fields.ts"
 export { ActionNameError } from "./Toolset.ts"
 
 /**

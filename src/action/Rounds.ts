@@ -124,17 +124,21 @@ const around = (
   return (call) => {
     // What the action itself says of the run's answer stands, unless the middleware made another record.
     let inner: Dispatch.Settled | undefined
-    const last = (given: ActionRecord["call"]) =>
+    const last = (given: ActionRecord["call"]): Effect.Effect<ActionRecord, unknown, unknown> =>
       Effect.map(Dispatch.dispatch(site, given), (settled) => {
         inner = settled
         return settled.record
       })
-    // Needs and aborts pass by the middleware: the run that has them says so.
     type Next = (given: ActionRecord["call"]) => Effect.Effect<ActionRecord>
-    const around = (next: Next, one: Dispatch.Middleware<unknown, unknown>): Next =>
-      ((given) => one(given, next)) as Next
-    const all = middleware.reduceRight<Next>(around, last as Next)
-    return Effect.map(all(call), (record) => ({ record, answer: inner?.record === record ? inner.answer : undefined }))
+    const onion = middleware.reduceRight<typeof last>(
+      // Needs and aborts pass by the middleware: the run that has them says so.
+      (next, one) => (given) => one(given, next as Next),
+      last
+    )
+    return Effect.map(onion(call), (record) => ({
+      record,
+      answer: inner?.record === record ? inner.answer : undefined
+    }))
   }
 }
 

@@ -607,6 +607,65 @@ describe("the loop over native tool calls", () => {
   )
 })
 
+describe("arguments while the model writes them", () => {
+  it.effect("fields of parallel calls grow before the calls are complete, and begin anew with each round", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const response = yield* Agent.respond(Agent.make({ input: "?" }).pipe(Actions.use([weather])))
+        const seen = yield* Stream.runCollect(Actions.fields(response))
+        const told = seen.map(
+          ({ call, field }) =>
+            `${call.index} ${field.path} ${field.isComplete ? `= ${String(field.value)}` : field.delta}`
+        )
+        assert.deepStrictEqual(told, [
+          "0 city Os",
+          "0 city lo",
+          "0 city = Oslo",
+          "1 city Rome",
+          "1 city = Rome",
+          "0 city Ber",
+          "0 city n",
+          "0 city = Bern"
+        ])
+      })
+    ).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          ScriptedModel.events([
+            [
+              { _tag: "ToolCallDelta", index: 0, id: "a", name: "get_weather", delta: '{"city":"Os' },
+              { _tag: "ToolCallDelta", index: 1, id: "b", name: "get_weather", delta: '{"ci' }
+            ],
+            [
+              { _tag: "ToolCallDelta", index: 0, id: "a", name: "get_weather", delta: 'lo"}' },
+              {
+                _tag: "ToolCall",
+                index: 0,
+                id: "a",
+                name: "get_weather",
+                arguments: '{"city":"Oslo"}',
+                input: { city: "Oslo" }
+              },
+              { _tag: "ToolCallDelta", index: 1, id: "b", name: "get_weather", delta: 'ty":"Rome"}' },
+              {
+                _tag: "ToolCall",
+                index: 1,
+                id: "b",
+                name: "get_weather",
+                arguments: '{"city":"Rome"}',
+                input: { city: "Rome" }
+              },
+              { _tag: "Finish", reason: "tool-calls" }
+            ]
+          ]),
+          toolCalls([call("Bern")], { chunkSize: 12 }),
+          text("ok")
+        ])
+      )
+    )
+  )
+})
+
 describe("tools of effect/ai as they are", () => {
   const Sum = Tool.make("sum", {
     description: "Adds.",
