@@ -119,29 +119,107 @@ export const to: {
 }) as never
 
 /**
+ * How the branches of a batch are worked on.
+ *
+ * @category models
+ */
+export interface BatchOptions<P extends "fail" | "collect"> {
+  readonly name?: string | undefined
+  /** How many branches may be at work at once. Default: all. */
+  readonly concurrency?: number | undefined
+  /**
+   * What a branch that fails does: `fail` (default) fails the batch and interrupts the others; `collect` lets the others
+   * come to their ends and gives a `Result` for every branch.
+   */
+  readonly onError?: P | undefined
+}
+
+/**
  * Gives the same input to several branches at once, and goes on with a record of what they end with, in the order in
- * which they are written. One that fails interrupts the others. `concurrency`: how many branches may be at work at once.
+ * which they are written.
  *
  * @category operators
  */
-export const batch =
+export const batch: {
   <C extends Spec, In, B extends Readonly<Record<string, BodyOf<C, In>>>>(
     branches: B,
-    options?: { readonly name?: string | undefined; readonly concurrency?: number | undefined }
-  ) =>
-  <E, R>(
+    options: BatchOptions<"collect"> & { readonly onError: "collect" }
+  ): <E, R>(
     self: Chain<C, In, E, R>
-  ): Chain<
+  ) => Chain<
+    C,
+    { readonly [K in keyof B]: Result.Result<Out<ReturnType<B[K]>>, Failure<ReturnType<B[K]>>> },
+    E,
+    R | Services<ReturnType<B[keyof B]>>
+  >
+  <C extends Spec, In, B extends Readonly<Record<string, BodyOf<C, In>>>>(
+    branches: B,
+    options?: BatchOptions<"fail">
+  ): <E, R>(
+    self: Chain<C, In, E, R>
+  ) => Chain<
     C,
     { readonly [K in keyof B]: Out<ReturnType<B[K]>> },
     E | Failure<ReturnType<B[keyof B]>>,
     R | Services<ReturnType<B[keyof B]>>
-  > =>
+  >
+} = ((branches: Readonly<Record<string, BodyOf<Spec, unknown>>>, options?: BatchOptions<"fail" | "collect">) =>
+  (self: Builder) =>
     push(self, {
       kind: "batch",
       name: options?.name,
       branches: Object.entries(branches).map(([name, body]) => [name, bodyOf(body)] as const),
-      concurrency: options?.concurrency
+      concurrency: options?.concurrency,
+      onError: options?.onError
+      // The overloads above type what is erased here.
+    })) as never
+
+/**
+ * Begins a record: the chain goes on with its value under a name, so that `bind` can put others beside it.
+ *
+ * @category operators
+ */
+export const bindTo =
+  <const K extends string>(name: K) =>
+  <C extends Spec, Out, E, R>(self: Chain<C, Out, E, R>): Chain<C, { readonly [_ in K]: Out }, E, R> =>
+    push(self, { kind: "batch", name: undefined, branches: [[name, []]], concurrency: undefined })
+
+/**
+ * Runs a body and keeps its input: the chain goes on with the record that it was given and, under a name, what the body
+ * ended with. So every later step sees what each earlier one has found, by its name and with its type.
+ *
+ * @example
+ * ```ts
+ * import { Chain, TriggerFlow } from "effigent/triggerflow"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Post = TriggerFlow.define("post", { input: Schema.String, result: Schema.String })
+ * const post = Post.build(
+ *   Post.start.pipe(
+ *     Chain.bindTo("topic"),
+ *     Chain.bind("facts", (c) => c.pipe(Chain.to("research", ({ topic }) => Effect.succeed([`${topic} are old`])))),
+ *     // { readonly topic: string, readonly facts: Array<string> }
+ *     Chain.to("write", ({ facts, topic }) => Effect.succeed(`On ${topic}: ${facts.join("; ")}`)),
+ *     Chain.result
+ *   )
+ * )
+ * console.log(await Effect.runPromise(TriggerFlow.runResult(post, "clocks"))) // => On clocks: clocks are old
+ * ```
+ *
+ * @category operators
+ */
+export const bind =
+  <const K extends string, C extends Spec, In extends object, B, E2, R2>(
+    name: Exclude<K, keyof In>,
+    body: (chain: Chain<C, In, never, never>) => Chain<C, B, E2, R2>
+  ) =>
+  <E, R>(self: Chain<C, In, E, R>): Chain<C, In & { readonly [_ in K]: B }, E | E2, R | R2> =>
+    push(self, {
+      kind: "batch",
+      name: undefined,
+      branches: [[name, bodyOf(body)]],
+      concurrency: undefined,
+      keep: true
     })
 
 /**
@@ -455,3 +533,35 @@ export const interventionPoint =
  */
 export const result = <C extends Spec, E, R>(self: Chain<C, C["result"], E, R>): Chain<C, C["result"], E, R> =>
   push(self, { kind: "result" })
+
+/** What an execution may be ended with: its result, or anything where it has none. @category type-level */
+export type Ending<C extends Spec> = [C["result"]] extends [void] ? unknown : C["result"]
+
+/**
+ * Ends the execution here: it is completed, with the value of the chain as its result where the contract has one, and
+ * everything else that is at work in it is interrupted. From any depth: inside a branch, an item, a loop, or a chain on a
+ * signal. In a sub-flow it ends the sub-flow. Nothing comes behind it, so that the other ways of a `match` alone go on.
+ *
+ * @example
+ * ```ts
+ * import { Chain, TriggerFlow } from "effigent/triggerflow"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Mail = TriggerFlow.define("mail", { input: Schema.String, result: Schema.String })
+ * const mail = Mail.build(
+ *   Mail.start.pipe(
+ *     Chain.if((text) => text.includes("lottery"), {
+ *       then: (c) => c.pipe(Chain.to("drop", () => Effect.succeed("dropped")), Chain.stop)
+ *     }),
+ *     Chain.to("answer", (text) => Effect.succeed(`Re: ${text}`)),
+ *     Chain.result
+ *   )
+ * )
+ * console.log(await Effect.runPromise(TriggerFlow.runResult(mail, "the lottery"))) // => dropped
+ * console.log(await Effect.runPromise(TriggerFlow.runResult(mail, "the meeting"))) // => Re: the meeting
+ * ```
+ *
+ * @category operators
+ */
+export const stop = <C extends Spec, E, R>(self: Chain<C, Ending<C>, E, R>): Chain<C, never, E, R> =>
+  push(self, { kind: "result", stop: true })

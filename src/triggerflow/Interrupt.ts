@@ -84,6 +84,8 @@ export interface PauseRequest {
   readonly target: Target
   /** After how many milliseconds it expires. */
   readonly expiresIn: number | undefined
+  /** The answer that is taken when it expires; absent: it fails then. */
+  readonly otherwise?: { readonly value: unknown } | undefined
 }
 
 /** The output of a step behind its pauses: what the next step is given. @category type-level */

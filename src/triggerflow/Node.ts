@@ -26,6 +26,10 @@ export interface ChunkSettings {
   readonly maxResumes?: number | undefined
   readonly output?: Schema.Codec<unknown, unknown> | undefined
   readonly catch?: Handler | undefined
+  /** Its output is reviewed: what asks, how often it may be sent back, and how long nobody may answer. */
+  readonly review?:
+    | { readonly interrupt: string; readonly retries: number; readonly expires: Duration.Input | undefined }
+    | undefined
 }
 
 /** Runs a handler. @category models */
@@ -42,6 +46,10 @@ export interface BatchNode {
   readonly name: string | undefined
   readonly branches: ReadonlyArray<readonly [name: string, body: Body]>
   readonly concurrency: number | undefined
+  /** `collect`: a failed branch stops no other, and all outputs are Results. Default: `fail`. */
+  readonly onError?: "fail" | "collect" | undefined
+  /** The fields of the input are kept beside the outputs. */
+  readonly keep?: true | undefined
 }
 
 /** Runs a body for each item of a list; goes on with the list of their outputs. @category models */
@@ -110,9 +118,11 @@ export interface PointNode {
   readonly name: string
 }
 
-/** Sets the result of the execution. @category models */
+/** Sets the result of the execution, and perhaps ends it there. @category models */
 export interface ResultNode {
   readonly kind: "result"
+  /** The execution is completed: everything else in it is stopped. */
+  readonly stop?: true | undefined
 }
 
 /** A step of a chain. @category models */

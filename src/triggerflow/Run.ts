@@ -85,7 +85,7 @@ export interface PutOptions {
  *
  * @category models
  */
-export interface PauseOptions<To> {
+export interface PauseOptions<To, A = unknown> {
   /**
    * What goes on when the answer is there: `"next"` (default) the next step with the answer as its input; `"self"` this
    * handler once more, with the answer in `run.resumed`; a signal, which is emitted with the answer as its payload.
@@ -93,8 +93,10 @@ export interface PauseOptions<To> {
   readonly to?: To
   /** The id to answer to. Default: the interrupt's name and a number, `Approval#1`. */
   readonly id?: string | undefined
-  /** After this time nobody may answer any more and the pause fails the chunk. Default: never. */
+  /** After this time nobody may answer any more: the pause fails the chunk, or `otherwise` is taken. Default: never. */
   readonly expires?: Duration.Input | undefined
+  /** The answer that is taken where nobody has answered in time. */
+  readonly otherwise?: A | undefined
 }
 
 /**
@@ -157,15 +159,20 @@ export interface Run<C extends Spec> {
   pause<I extends C["interrupts"]>(
     interrupt: I,
     payload: Interrupt.Payload<I>,
-    options?: PauseOptions<"next">
+    options?: PauseOptions<"next", Interrupt.Resume<I>>
   ): Effect.Effect<Interrupt.Pause<Interrupt.Resume<I>>>
   pause<I extends C["interrupts"]>(
     interrupt: I,
     payload: Interrupt.Payload<I>,
-    options: PauseOptions<"self" | Signal.Signal<C["signals"]["name"], Interrupt.Resume<I>, unknown>>
+    options: PauseOptions<
+      "self" | Signal.Signal<C["signals"]["name"], Interrupt.Resume<I>, unknown>,
+      Interrupt.Resume<I>
+    >
   ): Effect.Effect<Interrupt.Pause<never>>
   /** The answer, where this handler was run again after a pause with `to: "self"`. */
   resumed<I extends C["interrupts"]>(interrupt: I): Option.Option<Interrupt.Resume<I>>
+  /** What this handler had asked, where it was run again with the answer. */
+  asked<I extends C["interrupts"]>(interrupt: I): Option.Option<Interrupt.Payload<I>>
   /** What was said to the execution and has reached a place on the way to this handler, oldest first. */
   readonly interventions: Effect.Effect<ReadonlyArray<Intervention<C["intervention"]>>>
   /** Marks an intervention as used or as not used. */

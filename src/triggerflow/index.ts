@@ -21,6 +21,9 @@ export * as Mermaid from "./definition/Mermaid.ts"
 /** The named, typed events of a flow. @category modules */
 export * as Signal from "./Signal.ts"
 
+/** Steps whose output a person accepts, edits, or sends back. @category modules */
+export * as Review from "./Review.ts"
+
 /** The shape of a flow: what makes two definitions the same. @category modules */
 export * as Shape from "./definition/Shape.ts"
 

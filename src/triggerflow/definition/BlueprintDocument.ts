@@ -87,6 +87,8 @@ export type Step =
       readonly step: "batch"
       readonly name?: string
       readonly concurrency?: number
+      readonly onError?: "fail" | "collect"
+      readonly keep?: true
       readonly branches: { readonly [name: string]: ReadonlyArray<Step> }
     }
   | {
@@ -121,7 +123,7 @@ export type Step =
       readonly writeBack?: string
     }
   | { readonly step: "point"; readonly name: string }
-  | { readonly step: "result" }
+  | { readonly step: "result"; readonly stop?: true }
 
 /**
  * A contract: JSON Schemas of what crosses it, encoded. What is absent is what `TriggerFlow.define` takes where it is
@@ -247,6 +249,8 @@ const Step: Schema.Codec<Step> = Schema.Union([
     step: Schema.Literal("batch"),
     name: key(Schema.String),
     concurrency: key(Schema.Finite),
+    onError: key(Schema.Literals(["fail", "collect"])),
+    keep: key(Schema.Literal(true)),
     branches: Schema.Record(Schema.String, Steps)
   }),
   Schema.Struct({
@@ -286,7 +290,7 @@ const Step: Schema.Codec<Step> = Schema.Union([
     writeBack: key(Schema.String)
   }),
   Schema.Struct({ step: Schema.Literal("point"), name: Schema.String }),
-  Schema.Struct({ step: Schema.Literal("result") })
+  Schema.Struct({ step: Schema.Literal("result"), stop: key(Schema.Literal(true)) })
 ])
 
 const flowFields = {

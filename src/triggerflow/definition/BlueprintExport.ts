@@ -109,6 +109,8 @@ class Writer {
           step: "batch",
           name: node.name,
           concurrency: node.concurrency,
+          onError: node.onError === "collect" ? node.onError : undefined,
+          keep: node.keep,
           branches: Object.fromEntries(node.branches.map(([name, body]) => [name, steps(body)]))
         })
       case "forEach":
@@ -164,7 +166,7 @@ class Writer {
       case "point":
         return { step: "point", name: node.name }
       case "result":
-        return { step: "result" }
+        return present<Extract<Step, { readonly step: "result" }>>({ step: "result", stop: node.stop })
     }
   }
 

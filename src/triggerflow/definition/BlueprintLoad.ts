@@ -324,6 +324,8 @@ class Loader {
           kind: "batch",
           name: step.name,
           concurrency: step.concurrency,
+          onError: step.onError,
+          keep: step.keep,
           branches: Object.entries(step.branches).map(
             ([name, steps]) => [name, body(steps, [...path, "branches", name])] as const
           )
@@ -376,7 +378,7 @@ class Loader {
       case "point":
         return { kind: "point", name: step.name }
       case "result":
-        return { kind: "result" }
+        return { kind: "result", stop: step.stop }
     }
   }
 

@@ -36,7 +36,11 @@ export const check = (flow: FlowData): ReadonlyArray<Finding> => {
     const places = StepKey.places(data)
     checkContract(data.contract, report)
     checkNames(places, report)
-    for (const place of places) checkStep(place, report)
+    checkStops(places, report)
+    for (const place of places) {
+      checkStep(place, report)
+      checkReview(place, data.contract, report)
+    }
     const collectors = collectorsOf(data, places)
     const vain = checkCollectors(collectors, places, report)
     checkTriggers(data, places, collectors, vain, report)
@@ -138,6 +142,21 @@ const checkNames = (places: ReadonlyArray<StepKey.Place>, report: Report): void 
   }
 }
 
+// Nothing comes behind what ends the execution.
+const checkStops = (places: ReadonlyArray<StepKey.Place>, report: Report): void => {
+  const over = new Set<string>()
+  for (const { body, key, node } of places) {
+    if (over.has(body)) {
+      report(
+        key,
+        `It stands behind a stop in ${body}, so it can never run`,
+        "Take it out, or end with Chain.result instead"
+      )
+      over.delete(body)
+    } else if (node.kind === "result" && node.stop === true) over.add(body)
+  }
+}
+
 // Names that become the keys of a record.
 const checkKeys = (at: string, one: string, names: ReadonlyArray<string>, report: Report): void => {
   for (const name of repeated(names)) report(at, `There are several ${plural(one)} "${name}"`, "Rename all but one")
@@ -164,19 +183,30 @@ const checkLimit = (at: string, name: string, value: number | undefined, least: 
   report(at, `${name} is ${value}`, `Give ${kind}, or leave it out`)
 }
 
+const checkTime = (at: string, name: string, input: Duration.Input | undefined, report: Report): void => {
+  if (input === undefined) return
+  const duration = Duration.fromInput(input)
+  if (Option.isNone(duration) || !(Duration.toMillis(duration.value) > 0))
+    report(at, `${name} is ${String(input)}`, 'Give a time above zero, such as "5 seconds", or leave it out')
+}
+
+const checkReview = ({ key, node }: StepKey.Place, contract: ContractData, report: Report): void => {
+  if (node.kind !== "chunk" || node.settings.review === undefined) return
+  const { expires, interrupt, retries } = node.settings.review
+  if (!contract.interrupts.some(({ name }) => name === interrupt))
+    report(key, `The contract has no interrupt "${interrupt}" to review it with`, "Add the review to its interrupts")
+  checkLimit(key, "retries", retries, 0, report)
+  checkTime(key, "expires", expires, report)
+}
+
 const checkStep = ({ key, node }: StepKey.Place, report: Report): void => {
   switch (node.kind) {
     case "chunk": {
       checkLimit(key, "concurrency", node.settings.concurrency, 1, report)
-      checkLimit(key, "maxResumes", node.settings.maxResumes, 0, report)
-      for (const name of ["timeout", "idleTimeout"] as const) {
-        const input = node.settings[name]
-        if (input === undefined) continue
-        const duration = Duration.fromInput(input)
-        if (Option.isNone(duration) || !(Duration.toMillis(duration.value) > 0))
-          report(key, `${name} is ${String(input)}`, 'Give a time above zero, such as "5 seconds", or leave it out')
-      }
-      return
+      // That of a review follows from its retries.
+      if (node.settings.review === undefined) checkLimit(key, "maxResumes", node.settings.maxResumes, 0, report)
+      checkTime(key, "timeout", node.settings.timeout, report)
+      return checkTime(key, "idleTimeout", node.settings.idleTimeout, report)
     }
     case "batch": {
       checkLimit(key, "concurrency", node.concurrency, 1, report)

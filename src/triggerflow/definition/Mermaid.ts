@@ -173,7 +173,8 @@ const title = (node: Node, drawing: Drawing): string => {
   }
   switch (node.kind) {
     case "chunk": {
-      const { catch: caught, concurrency, idleTimeout, retry, timeout } = node.settings
+      const { catch: caught, concurrency, idleTimeout, retry, review, timeout } = node.settings
+      fact("review", review)
       fact("retry", retry)
       fact("catch", caught)
       fact(`at most ${concurrency} at once`, concurrency)
@@ -182,7 +183,9 @@ const title = (node: Node, drawing: Drawing): string => {
       break
     }
     case "batch":
+      fact("beside its input", node.keep)
       fact(`at most ${node.concurrency} at once`, node.concurrency)
+      fact("collect failures", node.onError === "collect" ? true : undefined)
       break
     case "forEach":
       fact(`at most ${node.concurrency} at once`, node.concurrency)
@@ -260,8 +263,9 @@ const drawStep = (drawing: Drawing, frame: Frame, node: Node, ends: ReadonlyArra
       return ends
     }
     case "result": {
-      if (frame.result !== undefined) drawing.join(ends, frame.result)
-      return ends
+      if (frame.result === undefined) return ends
+      drawing.join(node.stop === true ? relabel(ends, "stop") : ends, frame.result)
+      return node.stop === true ? [] : ends
     }
     case "subFlow":
       return drawSubFlow(drawing, frame, node, key, ends, single)

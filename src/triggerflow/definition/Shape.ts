@@ -305,7 +305,11 @@ const settings = (node: Node): JsonObject => {
       return present({ concurrency, maxResumes, output: output === undefined ? undefined : shapeOf(output) })
     }
     case "batch":
-      return present({ concurrency: node.concurrency })
+      return present({
+        concurrency: node.concurrency,
+        onError: node.onError === "collect" ? node.onError : undefined,
+        keep: node.keep
+      })
     case "forEach":
       return present({ concurrency: node.concurrency, onError: node.onError })
     case "match":
@@ -317,6 +321,8 @@ const settings = (node: Node): JsonObject => {
       return { max: node.max }
     case "collect":
       return { collector: collector(node.collector), branch: node.branch }
+    case "result":
+      return present({ stop: node.stop })
     case "subFlow": {
       const given = [
         node.capture === undefined ? [] : ["capture"],

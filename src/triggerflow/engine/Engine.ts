@@ -639,7 +639,15 @@ export class Engine {
     this.stream.end(exit)
     const tickets = this.tickets
     this.tickets = undefined
-    const refused = failure ?? this.error(new FlowError.NotOpen({ lifecycle: "closed", what: "The request" }))
+    const refused =
+      failure ??
+      this.error(
+        new FlowError.NotOpen({
+          lifecycle: "closed",
+          what: "The request",
+          ...(this.machine.ended === undefined ? {} : { status: this.machine.ended })
+        })
+      )
     if (tickets !== undefined) for (const resume of tickets.values()) resume(Exit.failCause(refused))
     const closed = this.closed
     this.closed = undefined

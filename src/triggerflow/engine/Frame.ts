@@ -100,7 +100,7 @@ export class Run {
   /** What wakes it once it has its permit back. */
   held: Wake | undefined = undefined
   /** The answer that it is run again with. */
-  answer: { readonly interrupt: string; readonly value: unknown } | undefined = undefined
+  answer: { readonly interrupt: string; readonly value: unknown; readonly asked: unknown } | undefined = undefined
   resumes = 0
   /** How many tries have failed. */
   tries = 0
@@ -203,6 +203,8 @@ export interface Waiting {
   /** When it was asked and when it expires, in milliseconds since 1970. */
   readonly at: number
   readonly expires: number | undefined
+  /** The answer that is taken when it expires. */
+  readonly otherwise: { readonly value: unknown } | undefined
 }
 
 /** Everything that can be told to stop, and says when it has. @category models */

@@ -443,8 +443,14 @@ export class Handle {
     return this.guarded(() => {
       const to = options?.to ?? "next"
       const expires = options?.expires
-      const codec = this.engine.plan.codecs.interrupts.get(interrupt.name)?.payload
-      return Result.map(this.encode(`interrupt ${interrupt.name}`, codec, payload), () => {
+      const codecs = this.engine.plan.codecs.interrupts.get(interrupt.name)
+      const otherwise = options?.otherwise === undefined ? undefined : { value: options.otherwise }
+      const fits = Result.flatMap(this.encode(`interrupt ${interrupt.name}`, codecs?.payload, payload), () =>
+        otherwise === undefined
+          ? Result.succeed(null)
+          : this.encode(`the answer to ${interrupt.name}`, codecs?.resume, otherwise.value)
+      )
+      return Result.map(fits, () => {
         // A handler that is run again by its answer may make one that it does not need any more.
         if (to !== "self") this.paused = interrupt.name
         return Interrupt.pause<never>({
@@ -452,7 +458,8 @@ export class Handle {
           id: options?.id,
           payload,
           target: typeof to === "string" ? to : { signal: to.name },
-          expiresIn: expires === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(expires))
+          expiresIn: expires === undefined ? undefined : Duration.toMillis(Duration.fromInputUnsafe(expires)),
+          otherwise
         })
       })
     })
@@ -461,6 +468,11 @@ export class Handle {
   resumed(interrupt: Interrupt.Any): Option.Option<unknown> {
     const { answer } = this.run
     return answer?.interrupt === interrupt.name ? Option.some(answer.value) : Option.none()
+  }
+
+  asked(interrupt: Interrupt.Any): Option.Option<unknown> {
+    const { answer } = this.run
+    return answer?.interrupt === interrupt.name ? Option.fromUndefinedOr(answer.asked) : Option.none()
   }
 
   get interventions(): Effect.Effect<ReadonlyArray<Intervention<unknown>>> {

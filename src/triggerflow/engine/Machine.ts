@@ -70,6 +70,8 @@ export class Machine {
   closing = false
   started = false
   result: Json | undefined = undefined
+  /** A step has ended the execution, which stops what is left. */
+  reached = false
   /** Why it failed, or was cancelled. */
   failure: Cause.Cause<unknown> | undefined = undefined
   /** Failures that ended their own chain only. */
@@ -339,6 +341,7 @@ export class Machine {
         if (Result.isFailure(json)) return Stopping.raise(this, body, this.violation("result", json.failure))
         this.result = json.success
         this.mark(step, 1)
+        if (step.node.stop === true) return this.end("completed", Cause.empty)
         return this.go(body, step.next, value)
       }
     }
@@ -561,17 +564,21 @@ export class Machine {
     }
   }
 
-  end(status: "failed" | "cancelled", cause: Cause.Cause<unknown>): void {
+  end(status: "completed" | "failed" | "cancelled", cause: Cause.Cause<unknown>): void {
     const ending = this.stops?.places.get(undefined)
     if (ending?.told === true) {
-      ending.cause = Cause.combine(ending.cause, cause)
+      // Who cancels what has reached its end only waits for it.
+      if (status === "failed" || !this.reached) ending.cause = Cause.combine(ending.cause, cause)
       return
     }
+    this.reached = status === "completed"
     this.closing = true
     this.lifecycle = "sealed"
     Stopping.stop(this, undefined, cause, (all) => {
+      if (this.reached && all.reasons.length === 0) return this.finish("completed")
       this.failure = all
-      this.finish(status)
+      // What goes wrong while the rest is stopped is a failure like any other.
+      this.finish(status === "completed" ? "failed" : status)
     })
   }
 

@@ -69,7 +69,7 @@ export const bodyEnded = (m: Machine, body: Frame, frame: Frame): void => {
     return decide(m, frame)
   }
   if (frame.results !== undefined) {
-    const collect = node.kind === "forEach" && node.onError === "collect"
+    const collect = (node.kind === "forEach" || node.kind === "batch") && node.onError === "collect"
     frame.results[body.slot] =
       body.value instanceof Failed
         ? collect
@@ -131,8 +131,10 @@ const outputOf = (frame: Frame): unknown => {
   const node = frame.step?.node
   const results = frame.results ?? []
   switch (node?.kind) {
-    case "batch":
-      return Object.fromEntries(node.branches.map(([name], slot) => [name, results[slot]]))
+    case "batch": {
+      const outputs = Object.fromEntries(node.branches.map(([name], slot) => [name, results[slot]]))
+      return node.keep === true && typeof frame.value === "object" ? { ...frame.value, ...outputs } : outputs
+    }
     case "forEach":
       return node.onError === "skip" ? results.filter((one) => one !== skipped) : results
     case "match":

@@ -49,8 +49,8 @@ export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Pau
     )
   }
   const expires = request.expiresIn === undefined ? undefined : record.at + request.expiresIn
-  const { interrupt, payload, target } = request
-  const waiting: Waiting = { id, interrupt, payload, target, run, at: record.at, expires }
+  const { interrupt, otherwise, payload, target } = request
+  const waiting: Waiting = { id, interrupt, payload, target, run, at: record.at, expires, otherwise }
   const early = m.early?.get(id)
   if (early?.answered.interrupt === interrupt) {
     m.early?.delete(id)
@@ -100,14 +100,14 @@ export const answer = (m: Machine, record: Extract<Record, { readonly _tag: "Ans
 }
 
 /** What goes on when the answer is there. @category steps */
-export const resume = (m: Machine, { run, target, interrupt }: Waiting, value: unknown): void => {
+export const resume = (m: Machine, { run, target, interrupt, payload }: Waiting, value: unknown): void => {
   if (target === "self") {
     const limit = run.step.node.settings.maxResumes ?? 1
     if (++run.resumes > limit) {
       m.quit(run)
       return Stopping.raise(m, run.body, m.fail(new FlowError.ResumeLimit({ chunk: run.step.node.name, limit })).cause)
     }
-    run.answer = { interrupt, value }
+    run.answer = { interrupt, value, asked: payload }
     run.tries = 0
     run.state = "queued"
     return m.permits.want(run)
@@ -126,6 +126,7 @@ export const expired = (m: Machine, id: string): void => {
   const waiting = m.interrupts?.get(id)
   if (waiting === undefined) return
   m.forgetWaiting(waiting, "expired")
+  if (waiting.otherwise !== undefined) return resume(m, waiting, waiting.otherwise.value)
   m.quit(waiting.run)
   Stopping.raise(m, waiting.run.body, m.fail(new FlowError.AnswerRejected({ id, why: "expired" })).cause)
 }

@@ -7,6 +7,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { type Frame, type Member, within } from "./Frame.ts"
 import type { Machine } from "./Machine.ts"
+import type { Node } from "../Node.ts"
 
 /**
  * A place in which something stops. Places count what stops directly in them, members and places; so stopping costs what
@@ -120,7 +121,7 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
     const parent: Frame | undefined = at.parent
     const node = parent?.step?.node
     alone = alone && at.live === 1
-    if (at.kind === "body" && node?.kind === "forEach" && node.onError !== "fail" && Option.isSome(typed)) {
+    if (at.kind === "body" && keeps(node) && Option.isSome(typed)) {
       keep(m, at, cause, alone, typed.value)
       return false
     }
@@ -152,7 +153,11 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
   return true
 }
 
-/** An item keeps its failure, once everything in it has stopped. */
+/** Whether the bodies of a step keep their typed failures. */
+const keeps = (node: Node | undefined): boolean =>
+  node?.kind === "forEach" ? node.onError !== "fail" : node?.kind === "batch" && node.onError === "collect"
+
+/** An item, or a branch, keeps its failure, once everything in it has stopped. */
 const keep = (m: Machine, item: Frame, cause: Cause.Cause<unknown>, alone: boolean, error: unknown): void => {
   const done = (all: Cause.Cause<unknown>): void => {
     item.live = 1

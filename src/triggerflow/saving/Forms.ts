@@ -134,6 +134,22 @@ export class Forms {
     }
   }
 
+  /** The forms of the fields of a value, as far as they are known. */
+  private fieldsOf(form: Form): ReadonlyMap<string, Form> {
+    if (form._tag === "record") return form.fields
+    const ast = form._tag === "schema" ? this.named.get(form.name)?.ast : undefined
+    if (form._tag !== "schema" || ast === undefined || !AST.isObjects(ast) || ast.encoding !== undefined)
+      return new Map()
+    return new Map(
+      ast.propertySignatures.flatMap(({ name, type }): ReadonlyArray<readonly [string, Form]> => {
+        if (typeof name !== "string") return []
+        const field = `${form.name}.${name}`
+        // A field of a Schema without services is one too.
+        return [[name, this.known.get(field) ?? this.name(field, Schema.make<Schema.Codec<unknown, unknown>>(type))]]
+      })
+    )
+  }
+
   /** What a chunk gives: by its own Schema, or the answer that it has waited for. */
   private chunk(node: ChunkNode, key: string): Form {
     const { output } = node.settings
@@ -212,9 +228,13 @@ export class Forms {
         return this.chunk(node, this.keys.get(step) ?? node.name)
       case "batch": {
         // By kind.
-        const outs = (step as Plans.BatchStep).bodies.map((body) => this.walk(body, value))
+        const outs = (step as Plans.BatchStep).bodies.map((body): Form => {
+          const of = this.walk(body, value)
+          return node.onError === "collect" ? { _tag: "result", of } : of
+        })
         this.bodies.set(step, outs)
-        return { _tag: "record", fields: new Map(node.branches.map(([name], slot) => [name, outs[slot] ?? plain])) }
+        const fields = new Map(node.branches.map(([name], slot) => [name, outs[slot] ?? plain]))
+        return { _tag: "record", fields: node.keep === true ? new Map([...this.fieldsOf(value), ...fields]) : fields }
       }
       case "forEach": {
         // By kind.

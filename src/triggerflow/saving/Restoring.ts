@@ -215,7 +215,11 @@ class Restorer {
     if (saved.answer !== undefined)
       run.answer = {
         interrupt: saved.answer.interrupt,
-        value: this.reader.read(saved.answer.value, `the answer to "${saved.step}"`)
+        value: this.reader.read(saved.answer.value, `the answer to "${saved.step}"`),
+        asked:
+          saved.answer.asked === undefined
+            ? undefined
+            : this.reader.read(saved.answer.asked, `the question of "${saved.step}"`)
       }
     this.runs.set(saved.id, run)
     this.machine.runs.add(run)
@@ -246,7 +250,7 @@ class Restorer {
 
   private questions(): void {
     const { image, machine } = this
-    for (const { at, expires, id, interrupt, payload, run: number, target } of image.interrupts) {
+    for (const { at, expires, id, interrupt, otherwise, payload, run: number, target } of image.interrupts) {
       const run = this.runs.get(number)
       if (run === undefined || run.state !== "paused") this.wrong("nobody waits for its answer", `the question ${id}`)
       else if (!machine.plan.codecs.interrupts.has(interrupt))
@@ -259,7 +263,8 @@ class Restorer {
           target,
           run,
           at,
-          expires
+          expires,
+          otherwise: otherwise === undefined ? undefined : { value: this.reader.read(otherwise, `the answer to ${id}`) }
         })
     }
     for (const { digest, how, id, interrupt, request } of image.answered)

@@ -163,14 +163,23 @@ class Imager {
         payload: this.write(payload, this.forms.of(`signal ${signal}`), `the payload of ${signal}`)
       })),
       interrupts: [...(machine.interrupts?.values() ?? [])].map(
-        ({ at, expires, id, interrupt, payload, run, target }) => ({
+        ({ at, expires, id, interrupt, otherwise, payload, run, target }) => ({
           id,
           interrupt,
           payload: this.write(payload, this.forms.of(`interrupt ${interrupt}`), `the question of ${id}`),
           target,
           run: run.id,
           at,
-          ...(expires === undefined ? {} : { expires })
+          ...(expires === undefined ? {} : { expires }),
+          ...(otherwise === undefined
+            ? {}
+            : {
+                otherwise: this.write(
+                  otherwise.value,
+                  this.forms.of(`the answer to ${interrupt}`),
+                  `the answer to ${id}`
+                )
+              })
         })
       ),
       answered: [...(machine.answered ?? [])].map(([id, { digest, how, interrupt, request }]) => ({
@@ -289,7 +298,16 @@ class Imager {
                 answer.value,
                 this.forms.of(`the answer to ${answer.interrupt}`),
                 `an answer to "${chunk}"`
-              )
+              ),
+              ...(answer.asked === undefined
+                ? {}
+                : {
+                    asked: this.write(
+                      answer.asked,
+                      this.forms.of(`interrupt ${answer.interrupt}`),
+                      `a question of "${chunk}"`
+                    )
+                  })
             }
           }),
       ...(ops === undefined || ops.size === 0 || (run.state === "paused" && !this.again.has(run))
@@ -381,7 +399,11 @@ class Imager {
         }
       }
       case "batch":
-        return { ...base, ...ended, ...(next < node.branches.length ? { value: input(frame.value) } : {}) }
+        return {
+          ...base,
+          ...ended,
+          ...(next < node.branches.length || node.keep === true ? { value: input(frame.value) } : {})
+        }
       case "match":
         return this.asking.has(frame)
           ? { ...base, asks: true, value: input(frame.value) }

@@ -68,7 +68,7 @@ export interface SavedRun {
   readonly resumes?: number
   /** How many tries have failed. */
   readonly tries?: number
-  readonly answer?: { readonly interrupt: string; readonly value: Schema.Json }
+  readonly answer?: { readonly interrupt: string; readonly value: Schema.Json; readonly asked?: Schema.Json }
   /** What it has emitted: the digest of the payload, and how it ended or the frame that is at work. */
   readonly ops?: ReadonlyArray<{
     readonly key: string
@@ -108,6 +108,8 @@ export interface Image {
     readonly run: number
     readonly at: number
     readonly expires?: number
+    /** The answer that is taken when it expires. */
+    readonly otherwise?: Schema.Json
   }>
   /** Questions that wait no longer, oldest first: the answer as its digest. */
   readonly answered: ReadonlyArray<{
@@ -178,7 +180,9 @@ const SavedRun: Schema.Codec<SavedRun> = Schema.Struct({
   state: Schema.Literals(["queued", "again", "paused"]),
   resumes: Schema.optionalKey(Schema.Int),
   tries: Schema.optionalKey(Schema.Int),
-  answer: Schema.optionalKey(Schema.Struct({ interrupt: Schema.String, value: Schema.Json })),
+  answer: Schema.optionalKey(
+    Schema.Struct({ interrupt: Schema.String, value: Schema.Json, asked: Schema.optionalKey(Schema.Json) })
+  ),
   ops: Schema.optionalKey(
     Schema.Array(
       Schema.Struct({
@@ -219,7 +223,8 @@ export const Image: Schema.Codec<Image> = Schema.Struct({
       target: Schema.Union([Schema.Literals(["next", "self"]), Schema.Struct({ signal: Schema.String })]),
       run: Schema.Int,
       at: Schema.Finite,
-      expires: Schema.optionalKey(Schema.Finite)
+      expires: Schema.optionalKey(Schema.Finite),
+      otherwise: Schema.optionalKey(Schema.Json)
     })
   ),
   answered: Schema.Array(

@@ -55,6 +55,8 @@ class Generator {
   readonly prefix: string
   /** Whether there are sub-flows in it. Then nothing lingers: how long their parent waits for that is left open. */
   readonly hasSubs: boolean
+  /** Whether some step may end the execution. */
+  readonly stops: boolean
   subs = 0
 
   constructor(seed: number, outer?: Generator) {
@@ -79,6 +81,7 @@ class Generator {
       this.profile = { ...this.profile, pauses: 0, depth: 1 }
       this.hasSubs = true
     }
+    this.stops = outer === undefined && random.chance(0.15)
     this.budget = random.int(5, outer === undefined ? random.pick([10, 20, 36]) : 6)
     this.signals = Array.from({ length: random.int(1, 4) }, (_, index) => ({
       name: `${this.prefix}S${index}`,
@@ -261,6 +264,7 @@ class Generator {
       [deeper ? 0.6 : 0, "side"],
       [this.collectors.some(({ name }) => this.mayTouch(`collector ${name}`)) ? 1.5 : 0, "collect"],
       [this.prefix === "" ? 0.3 : 2, "result"],
+      [this.stops ? 0.4 : 0, "stop"],
       [this.hasSubs && this.prefix === "" ? 1 : 0, "sub"]
     ] as const)
     const body = (): Nodes => this.body(depth - 1, random.int(1, 2))
@@ -268,7 +272,14 @@ class Generator {
       case "chunk":
         return [this.chunk(undefined)]
       case "batch":
-        return [{ kind: "batch", branches: Array.from({ length: random.int(1, 3) }, body), ...this.limit() }]
+        return [
+          {
+            kind: "batch",
+            branches: Array.from({ length: random.int(1, 3) }, body),
+            ...this.limit(),
+            ...(random.chance(0.25) ? { onError: "collect" as const } : {})
+          }
+        ]
       case "forEach": {
         const before: Nodes = random.chance(0.85) ? [this.chunk("list")] : []
         const onError = random.weighted([
@@ -298,7 +309,8 @@ class Generator {
         return [{ kind: "collect", collector: collector.name, branch: random.pick(collector.branches) }]
       }
       case "result":
-        return [this.chunk("value"), { kind: "result" }]
+      case "stop":
+        return [this.chunk("value"), { kind }]
       case "sub":
         this.budget -= 3
         return [{ kind: "sub", program: new Generator(random.int(0, 2 ** 30), this).program(0) }]
@@ -308,7 +320,9 @@ class Generator {
   body(depth: number, length: number): Nodes {
     const nodes: Array<Node> = []
     for (let left = length; left > 0 && this.budget > 0; left--) nodes.push(...this.node(depth))
-    return nodes.some(({ kind }) => kind !== "collect" && kind !== "result") ? nodes : [...nodes, this.chunk(undefined)]
+    return nodes.some(({ kind }) => kind !== "collect" && kind !== "result" && kind !== "stop")
+      ? nodes
+      : [...nodes, this.chunk(undefined)]
   }
 
   single(): Single {

@@ -218,13 +218,15 @@ class Builder {
           link = link.pipe(Chain.to(chunk))
           break
         }
-        case "batch":
-          link = link.pipe(
-            Chain.batch(Object.fromEntries(node.branches.map((body, index) => [`b${index}`, inside(body)])), {
-              concurrency: node.concurrency
-            })
-          )
+        case "batch": {
+          const branches = Object.fromEntries(node.branches.map((body, index) => [`b${index}`, inside(body)]))
+          const { concurrency, onError } = node
+          link =
+            onError === undefined
+              ? link.pipe(Chain.batch(branches, { concurrency }))
+              : link.pipe(Chain.batch(branches, { concurrency, onError }))
           break
+        }
         case "forEach": {
           // What a forEach is given may be any value in programs, which are data.
           const list = link as Chain.Chain<Spec, ReadonlyArray<unknown>, ProgramError, never>
@@ -281,6 +283,10 @@ class Builder {
         case "result":
           // A number stands before it.
           link = (link as Chain.Chain<Spec, number, ProgramError, never>).pipe(Chain.result)
+          break
+        case "stop":
+          // As above.
+          link = (link as Chain.Chain<Spec, number, ProgramError, never>).pipe(Chain.stop)
           break
       }
     }

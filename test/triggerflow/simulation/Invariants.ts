@@ -54,13 +54,16 @@ export interface History {
 /** What is wrong with a whole execution. */
 export const violations = ({ program, entries, runs, items, status }: History): ReadonlyArray<string> => [
   ...limits(program, entries),
-  ...streams(entries, runs, items),
+  ...streams(program, entries, runs, items),
   ...runs.filter(({ end }) => end === undefined).map(({ chunk }) => `a run of ${chunk} never ended`),
-  ...(status === "completed" && runs.every(({ outcome }) => /^(value|pause)/.test(outcome))
+  ...(status === "completed" && !stops(program) && runs.every(({ outcome }) => /^(value|pause)/.test(outcome))
     ? signals(program, entries, runs)
     : []),
   ...(status === "completed" ? causes(program, runs) : [])
 ]
+
+/** Whether a step may end it before everything has been done. */
+const stops = (program: Program): boolean => nodesOf(program).some(({ kind }) => kind === "stop")
 
 /** By the definition: a handler is active from its start to its end, but not while it waits for an emit of its own. */
 const limits = (program: Program, entries: ReadonlyArray<Entry>): ReadonlyArray<string> => {
@@ -90,9 +93,10 @@ const limits = (program: Program, entries: ReadonlyArray<Entry>): ReadonlyArray<
 
 /**
  * What a run has put and made visible is there once, in its order. A run that was told to stop while it came to its end
- * may have ended in vain: where something failed, a part of what was put is enough.
+ * may have ended in vain: where something failed or was stopped, a part of what was put is enough.
  */
 const streams = (
+  program: Program,
   entries: ReadonlyArray<Entry>,
   runs: ReadonlyArray<Traced>,
   items: ReadonlyArray<Item>
@@ -103,7 +107,7 @@ const streams = (
     if (seen.has(`${run} ${index}`)) problems.push(`an item of ${chunk} came twice`)
     seen.add(`${run} ${index}`)
   }
-  const isCalm = runs.every(({ outcome }) => /^(value|pause)/.test(outcome))
+  const isCalm = !stops(program) && runs.every(({ outcome }) => /^(value|pause)/.test(outcome))
   const wantedOf = new Map<number, Array<number>>()
   for (const entry of entries)
     if (entry.kind === "put" && !entry.volatile)
@@ -161,9 +165,9 @@ const signals = (
   return problems
 }
 
-/** A completed execution has lost no run without a reason: some failure that was taken care of. */
+/** A completed execution has lost no run without a reason: some failure that was taken care of, or a stop. */
 const causes = (program: Program, runs: ReadonlyArray<Traced>): ReadonlyArray<string> => {
-  const failed = runs.some(({ outcome }) => /^(error|defect)/.test(outcome))
+  const failed = stops(program) || runs.some(({ outcome }) => /^(error|defect)/.test(outcome))
   const cut = runs.find(({ outcome }) => outcome === "interrupted")
   return cut !== undefined && !failed
     ? [`${cut.chunk} was interrupted though nothing failed (program ${program.seed})`]

@@ -226,6 +226,10 @@ export class Walk {
         this.access("result", "set")
         this.result = value
         return value
+      case "stop":
+        this.access("result", "set")
+        this.result = value
+        return this.threads.stop()
       case "side":
         context.children.push(start(node.body, value))
         return value
@@ -241,7 +245,11 @@ export class Walk {
         return child.result
       }
       case "batch": {
-        const outputs = yield* this.each(node.branches, node.concurrency, (body) => start(body, value))
+        const collects = node.onError === "collect"
+        const made = yield* this.each(node.branches, node.concurrency, (body) =>
+          collects ? this.threads.spawn(this.isolated(body, value, context, "collect"), isolator) : start(body, value)
+        )
+        const outputs = collects ? made.flatMap((output) => (Array.isArray(output) ? output : [])) : made
         return Object.fromEntries(outputs.map((output, index) => [`b${index}`, output]))
       }
       case "match": {
@@ -490,7 +498,7 @@ export class Walk {
       exact: threads.why === undefined,
       why: threads.why,
       timed: threads.timed,
-      status: failures.length === 0 ? "completed" : isCancelled ? "cancelled" : "failed",
+      status: failures.every(({ kind }) => kind === "stop") ? "completed" : isCancelled ? "cancelled" : "failed",
       failures: failures.map(({ code }) => code),
       runs: this.runs,
       items: this.items,

@@ -76,7 +76,12 @@ export interface MatchCase {
 
 export type Node =
   | Chunk
-  | { readonly kind: "batch"; readonly branches: ReadonlyArray<Nodes>; readonly concurrency?: number }
+  | {
+      readonly kind: "batch"
+      readonly branches: ReadonlyArray<Nodes>
+      readonly concurrency?: number
+      readonly onError?: "collect"
+    }
   | {
       readonly kind: "forEach"
       readonly body: Nodes
@@ -99,6 +104,8 @@ export type Node =
   | { readonly kind: "side"; readonly body: Nodes }
   | { readonly kind: "collect"; readonly collector: string; readonly branch: string }
   | { readonly kind: "result" }
+  /** Ends the execution, with a number as its result. Sub-flows have none. */
+  | { readonly kind: "stop" }
   /** An execution of its own, given the digest of the value. It has no pauses and nothing comes from outside. */
   | { readonly kind: "sub"; readonly program: Program }
 
@@ -291,10 +298,12 @@ export const repair = (program: Program): Program => {
       const kept: Array<Node> = []
       let number = false
       for (const node of body) {
-        if (node.kind === "result" || node.kind === "collect") {
-          const known = node.kind === "result" || collectors.some(({ name }) => name === node.collector)
+        if (node.kind === "result" || node.kind === "stop" || node.kind === "collect") {
+          // Nothing may stand behind a stop.
+          if (kept.at(-1)?.kind === "stop") continue
+          const known = node.kind !== "collect" || collectors.some(({ name }) => name === node.collector)
           if (known && number) kept.push(node)
-        } else {
+        } else if (kept.at(-1)?.kind !== "stop") {
           kept.push(mapBodies(node, strip))
           number = node.kind === "chunk" ? node.end.end !== "list" : node.kind === "side" && number
         }
@@ -396,7 +405,10 @@ const printNode = (node: Node, indent: string): ReadonlyArray<string> => {
       return [`${indent}to ${node.name}${limit}${retry}${caught}: ${lines.join("; ")}`]
     }
     case "batch":
-      return [`${indent}batch${limit}`, ...node.branches.flatMap((body, index) => inside(`b${index}`, body))]
+      return [
+        `${indent}batch${limit}${node.onError === undefined ? "" : " collects failures"}`,
+        ...node.branches.flatMap((body, index) => inside(`b${index}`, body))
+      ]
     case "forEach":
       return [`${indent}forEach${limit} onError ${node.onError}`, ...inside("item", node.body)]
     case "match":
@@ -417,7 +429,8 @@ const printNode = (node: Node, indent: string): ReadonlyArray<string> => {
     case "collect":
       return [`${indent}collect ${node.collector}.${node.branch}`]
     case "result":
-      return [`${indent}result`]
+    case "stop":
+      return [`${indent}${node.kind}`]
     case "sub":
       return [
         `${indent}subFlow`,

@@ -15,7 +15,7 @@ export const dropped = Symbol("dropped")
 
 interface Failure {
   readonly code: string
-  readonly kind: "error" | "defect" | "cancel"
+  readonly kind: "error" | "defect" | "cancel" | "stop"
   readonly past: bigint
 }
 
@@ -329,6 +329,14 @@ export class Threads {
       this.failing.add(at)
       throw dropped
     }
+    throw dropped
+  }
+
+  /** Ends the execution from inside. */
+  stop(): never {
+    this.event(() => this.undetermined("a stop beside a failure"))
+    this.root.failures.push({ code: "stopped", kind: "stop", past: this.me.past })
+    this.failing.add(this.root)
     throw dropped
   }
 
