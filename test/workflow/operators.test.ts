@@ -109,7 +109,7 @@ describe("branches that keep their failures", () => {
         },
         { onError: "collect" }
       ),
-      Chain.result
+      Chain.to("seen", (results) => Effect.sync(() => void seen.push(results)))
     )
   )
 
