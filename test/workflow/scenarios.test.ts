@@ -5,7 +5,7 @@ import { Context, Effect, Exit, Layer, Option, Schedule, Schema, Stream } from "
 import { Agent } from "effigent"
 import { ExecutionHosts } from "effigent/layers/host"
 import { InvalidRequest, ProviderUnavailable } from "effigent/services/ModelError"
-import { Chain, FlowErrors, TriggerFlow } from "effigent/triggerflow"
+import { Chain, type FlowErrors, TriggerFlow } from "effigent/triggerflow"
 import { ScriptedModel } from "effigent/testing"
 import { Boom, during, errorOf } from "../triggerflow/support.ts"
 
