@@ -433,8 +433,10 @@ export class Engine {
   /** Stops all that a handler has emitted and waits for; whoever waits is then told. */
   stopEmits(run: Run, told: Exit.Exit<unknown, unknown>): void {
     const stop = () => {
-      for (const [op, frame] of this.machine.awaited ?? []) {
-        const resume = frame.run === run ? this.waiters?.get(op) : undefined
+      const ops: Array<number> = []
+      for (let emit = run.emits; emit !== undefined; emit = emit.following) ops.push(emit.op)
+      for (const op of ops.sort((a, b) => a - b)) {
+        const resume = this.waiters?.get(op)
         if (resume === undefined) continue
         this.waiters?.delete(op)
         this.waiters?.set(-op, () => resume(told))

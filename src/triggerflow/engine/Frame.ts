@@ -7,6 +7,7 @@
  */
 import type * as Exit from "effect/Exit"
 import type * as Interrupt from "../Interrupt.ts"
+import type { Node } from "../Node.ts"
 import type { BatchStep, ChunkStep, ForEachStep, LoopStep, MatchStep, PlainStep, Step } from "./Plan.ts"
 
 /** The step of an operator that holds bodies, or an execution of its own. @category models */
@@ -34,6 +35,12 @@ export class Frame {
 
   /** Bodies: the signal that they belong to. */
   readonly signal: Frame | undefined
+  /** The nearest frame around, or itself, that may be stopped apart from others: see `isHome`. */
+  readonly home: Frame
+  /** Homes: one of the runs in it, which knows the others. */
+  first: Run | undefined = undefined
+  /** Homes: those that stand directly in it, apart from what its runs have emitted. */
+  inner: Set<Frame> | undefined = undefined
   /** Operators: their step. */
   step: OperatorStep | undefined = undefined
   /** Operators and signals: what the bodies have given, by slot. */
@@ -49,6 +56,9 @@ export class Frame {
   run: Run | undefined = undefined
   /** Signals: how the waiter is told. */
   op = 0
+  /** Signals: their neighbours among those that their run waits for. */
+  previous: Frame | undefined = undefined
+  following: Frame | undefined = undefined
   /** Signals: the operation of the run that they are, where runs are recorded. */
   key: string | undefined = undefined
   mode: "await" | "exit" | "none" = "none"
@@ -67,8 +77,25 @@ export class Frame {
     this.slot = slot
     this.signal =
       kind !== "body" || parent === undefined ? undefined : parent.kind === "signal" ? parent : signalOf(parent)
+    if (parent === undefined) this.home = this
+    else if (kind === "body" && keeps(parent.step?.node)) {
+      this.home = this
+      ;(parent.home.inner ??= new Set()).add(this)
+    } else this.home = parent.home
   }
 }
+
+/** Whether the bodies of a step keep their typed failures. @category guards */
+export const keeps = (node: Node | undefined): boolean =>
+  node?.kind === "forEach" ? node.onError !== "fail" : node?.kind === "batch" && node.onError === "collect"
+
+/**
+ * Whether a frame may be stopped apart from others: a signal that stands by itself or that a handler waits for, and a
+ * body that keeps its failures. Homes know what is in them, so that stopping one costs what is stopped.
+ *
+ * @category guards
+ */
+export const isHome = (frame: Frame): boolean => frame.home === frame
 
 const signalOf = (frame: Frame): Frame | undefined => (frame.kind === "body" ? frame.signal : frame.parent?.signal)
 
@@ -113,6 +140,11 @@ export class Run {
   /** Its neighbours among the runs of the execution. */
   before: Run | undefined = undefined
   after: Run | undefined = undefined
+  /** Its neighbours among the runs of its home. */
+  left: Run | undefined = undefined
+  right: Run | undefined = undefined
+  /** One of the signals that it has emitted and that have not ended, which knows the others. */
+  emits: Frame | undefined = undefined
 
   constructor(id: number, step: Handled, body: Frame, input: unknown) {
     this.id = id
@@ -139,6 +171,10 @@ export class Runs {
     else this.last.after = run
     this.last = run
     this.size++
+    const { home } = run.body
+    run.right = home.first
+    if (home.first !== undefined) home.first.left = run
+    home.first = run
   }
 
   delete(run: Run): void {
@@ -150,6 +186,14 @@ export class Runs {
     else after.before = before
     run.before = run.after = undefined
     this.size--
+    const { left, right } = run
+    const { home } = run.body
+    if (left === undefined) home.first = right
+    else left.right = right
+    if (right !== undefined) right.left = left
+    run.left = run.right = undefined
+    // What it has emitted goes on without it.
+    for (let emit = run.emits; emit !== undefined; emit = emit.following) (home.inner ??= new Set()).add(emit)
   }
 
   *[Symbol.iterator](): Generator<Run> {
@@ -159,6 +203,24 @@ export class Runs {
       run = next
     }
   }
+}
+
+/** A run waits for a signal that it has emitted. @category steps */
+export const emitted = (run: Run, emit: Frame): void => {
+  emit.following = run.emits
+  if (run.emits !== undefined) run.emits.previous = emit
+  run.emits = emit
+}
+
+/** A signal that a run has emitted has ended, or nobody waits for it any more. @category steps */
+export const settled = (run: Run, emit: Frame): void => {
+  const { following, previous } = emit
+  if (previous === undefined) {
+    if (run.emits === emit) run.emits = following
+  } else previous.following = following
+  if (following !== undefined) following.previous = previous
+  emit.following = emit.previous = undefined
+  if (run.state === "ended") run.body.home.inner?.delete(emit)
 }
 
 /** Something that a run has emitted. @category models */

@@ -58,6 +58,7 @@ export const bodyEnded = (m: Machine, body: Frame, frame: Frame): void => {
   const node = frame.step?.node
   if (node === undefined) return
   frame.live--
+  if (body.home === body) frame.home.inner?.delete(body)
   const failed = body.value instanceof Failed
   if (body.dropped && !failed) frame.dropped = true
   if (node.kind === "loop") {

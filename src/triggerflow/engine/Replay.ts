@@ -5,7 +5,7 @@
 import * as Cause from "effect/Cause"
 import * as Equal from "effect/Equal"
 import * as FlowError from "../FlowError.ts"
-import { Frame, type Operation, type Run } from "./Frame.ts"
+import { Frame, type Operation, type Run, settled } from "./Frame.ts"
 import type { Machine } from "./Machine.ts"
 
 /** What goes on when a snapshot was loaded, in this order. @category models */
@@ -59,7 +59,10 @@ export const forget = (m: Machine, run: Run): void => {
   const frames = pending(run)
   run.ops = undefined
   run.again = false
-  for (const [, frame] of frames) m.stop(frame, Cause.empty, undefined)
+  for (const [, frame] of frames) {
+    settled(run, frame)
+    m.stop(frame, Cause.empty, undefined)
+  }
 }
 
 const divergence = (m: Machine, run: Run, operation: string): Cause.Cause<unknown> =>

@@ -3,7 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as FlowError from "../FlowError.ts"
-import { Frame, type Operation, type Run, type Wake } from "./Frame.ts"
+import { emitted, Frame, type Operation, type Run, settled, type Wake } from "./Frame.ts"
 import { Collectors, Gates } from "./Joins.ts"
 import type { Machine } from "./Machine.ts"
 import type { CollectNode } from "../Node.ts"
@@ -62,14 +62,14 @@ export const signal = (m: Machine, name: string, payload: unknown, ticket: numbe
 }
 
 /** A handler emits. @category steps */
-export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit" }>): void => {
-  const { run, op, key, signal, payload, mode } = emitted
+export const emit = (m: Machine, asked: Extract<Record, { readonly _tag: "Emit" }>): void => {
+  const { run, op, key, signal, payload, mode } = asked
   if (run.stopping) {
     // What it does from now on counts for nothing; but it may be what cleans up, and must not wait for ever.
     if (mode !== "fork") m.commands.push({ _tag: "Wake", run, op, exit: Exit.interrupt() })
     return
   }
-  m.writeOf(run, emitted.writes)
+  m.writeOf(run, asked.writes)
   const inside = run.body.signal
   const scope = inside?.root ?? 0
   if (mode === "fork") {
@@ -131,6 +131,7 @@ export const emit = (m: Machine, emitted: Extract<Record, { readonly _tag: "Emit
   frame.scope = frame.root = scope
   if (key !== undefined) record(run, key, signal, payload, frame)
   ;(m.awaited ??= new Map()).set(op, frame)
+  emitted(run, frame)
   launchSignal(m, frame, signal, payload)
 }
 
@@ -248,6 +249,7 @@ export const signalEnded = (m: Machine, frame: Frame): void => {
     frame.results === undefined ? undefined : frame.results.filter((_, slot) => slot in (frame.results ?? []))
   if (run !== undefined) {
     m.awaited?.delete(frame.op)
+    settled(run, frame)
     return told(m, frame, run, Exit.succeed(frame.mode === "exit" ? Exit.succeed(replies) : replies))
   }
   if (parent !== undefined) return m.leave(parent)
@@ -303,6 +305,7 @@ export const emitStopped = (m: Machine, run: Run, op: number): void => {
     return
   }
   m.awaited?.delete(op)
+  settled(run, frame)
   if (frame.key !== undefined) run.ops?.delete(frame.key)
   // What goes wrong while it stops is a failure of who waited.
   const then = (all: Cause.Cause<unknown>): void => {

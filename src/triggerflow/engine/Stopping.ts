@@ -5,9 +5,8 @@
 import * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import { type Frame, type Member, within } from "./Frame.ts"
+import { type Frame, isHome, keeps, type Member, type Run, settled, within } from "./Frame.ts"
 import type { Machine } from "./Machine.ts"
-import type { Node } from "../Node.ts"
 
 /**
  * A place in which something stops. Places count what stops directly in them, members and places; so stopping costs what
@@ -134,6 +133,7 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
           return m.reply(frame.op, exit)
         }
         m.awaited?.delete(frame.op)
+        settled(frame.run, frame)
         m.told(frame, frame.run, exit)
       }
       if (alone) done(cause)
@@ -152,10 +152,6 @@ export const raiseFrom = (m: Machine, from: Frame, cause: Cause.Cause<unknown>, 
   if (thread !== undefined) m.drop(thread)
   return true
 }
-
-/** Whether the bodies of a step keep their typed failures. */
-const keeps = (node: Node | undefined): boolean =>
-  node?.kind === "forEach" ? node.onError !== "fail" : node?.kind === "batch" && node.onError === "collect"
 
 /** An item, or a branch, keeps its failure, once everything in it has stopped. */
 const keep = (m: Machine, item: Frame, cause: Cause.Cause<unknown>, alone: boolean, error: unknown): void => {
@@ -201,16 +197,46 @@ export const stop = (
   if (stops.places.size === 0) m.stops = undefined
 }
 
+interface Contents {
+  readonly runs: ReadonlyArray<Run>
+  /** Signals that handlers wait for. */
+  readonly emits: ReadonlyArray<Frame>
+}
+
+/** The handlers inside of a frame, and the signals that they wait for, oldest first. */
+const contents = (m: Machine, frame: Frame | undefined): Contents => {
+  if (frame === undefined || !isHome(frame)) {
+    const inside = (run: Run | undefined) => run !== undefined && (frame === undefined || within(run.body, frame))
+    return {
+      runs: [...m.runs].filter(inside),
+      emits: [...(m.awaited?.values() ?? [])].filter(({ run }) => inside(run))
+    }
+  }
+  // What a home holds is found without looking at anything else: many may be stopped at once.
+  const runs: Array<Run> = []
+  const emits: Array<Frame> = []
+  const homes = [frame]
+  for (let home = homes.pop(); home !== undefined; home = homes.pop()) {
+    for (let run = home.first; run !== undefined; run = run.right) {
+      runs.push(run)
+      for (let emit = run.emits; emit !== undefined; emit = emit.following) homes.push(emit)
+    }
+    for (const inner of home.inner ?? []) homes.push(inner)
+    if (home !== frame && m.awaited?.get(home.op) === home) emits.push(home)
+  }
+  return { runs: runs.sort((a, b) => a.id - b.id), emits: emits.sort((a, b) => a.op - b.op) }
+}
+
 /** Tells everything inside of a frame to stop. */
 const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
   const inside = (other: Frame) => frame === undefined || within(other, frame)
-  m.work = m.work.filter((item) => item !== undefined && !inside(item._tag === "go" ? item.body : item.frame))
-  if (frame === undefined) {
-    m.forks.clear()
-  }
-  for (const one of m.interrupts?.values() ?? []) if (inside(one.run.body)) m.forgetWaiting(one, "cancelled")
-  for (const run of m.runs) {
-    if (!inside(run.body)) continue
+  if (m.work.length > 0)
+    m.work = m.work.filter((item) => item !== undefined && !inside(item._tag === "go" ? item.body : item.frame))
+  if (frame === undefined) m.forks.clear()
+  const { emits, runs } = contents(m, frame)
+  if (runs.some(({ state }) => state === "paused"))
+    for (const one of m.interrupts?.values() ?? []) if (inside(one.run.body)) m.forgetWaiting(one, "cancelled")
+  for (const run of runs) {
     if (run.state !== "queued") m.mark(run.step, 4)
     if (run.state === "queued" || run.state === "paused") {
       m.quit(run)
@@ -239,9 +265,9 @@ const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
     m.commands.push({ _tag: "StopChild", frame: child })
   }
   // A handler that cannot be interrupted now may wait for an emit: it is told once everything of it has stopped.
-  for (const [op, emit] of m.awaited ?? []) {
-    const { run } = emit
-    if (run === undefined || !inside(run.body)) continue
+  for (const emit of emits) {
+    const { op, run } = emit
+    if (run === undefined) continue
     const tellRun = (): void => void m.commands.push({ _tag: "Wake", run, op, exit: Exit.interrupt() })
     const place = stops.places.get(emit)
     if (place === undefined) tellRun()

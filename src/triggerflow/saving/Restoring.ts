@@ -5,7 +5,7 @@
 import * as Exit from "effect/Exit"
 import type { Json } from "effect/Schema"
 import * as Forms from "./Forms.ts"
-import { Frame, type OperatorStep, Run } from "../engine/Frame.ts"
+import { emitted, Frame, type OperatorStep, Run } from "../engine/Frame.ts"
 import { Collectors, Gates } from "../engine/Joins.ts"
 import { Ledger } from "../engine/Ledger.ts"
 import type { Machine } from "../engine/Machine.ts"
@@ -149,6 +149,7 @@ class Restorer {
     frame.root = saved.root ?? 0
     frame.key = saved.key
     frame.run = run
+    if (run !== undefined) emitted(run, frame)
     if (saved.results !== undefined) frame.results = this.results(saved, 0)
     if (frame.parent === undefined && run === undefined) Signals.rootBegins(this.machine, frame)
   }
