@@ -99,6 +99,7 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
   "20-actions.ts": [
     '<- retry: "There is no sofa; there are: lamp, table, chair."\n',
     "110 euros: A lamp and two chairs; we have no sofas.\n2 rounds, answered\n"
+  ],
   "28-workflow.ts": [
     "papers is left out: ModelError\n  the editor gives 5: say what it saves\n  the editor gives 8: fine\n",
     "sent back: name a price\n# Heat pumps\nThey are quiet. They halve the bill. They cost 9,000\n(Ada, 2 sources)\n",
