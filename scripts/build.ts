@@ -15,6 +15,7 @@ const entries = (root: string): Record<string, string> =>
       [
         "src/index.ts",
         "src/action/index.ts",
+        "src/memory/index.ts",
         "src/patterns/index.ts",
         "src/planner/index.ts",
         "src/triggerflow/index.ts",

@@ -1,5 +1,5 @@
 /**
- * Passages that can be found by meaning, as a service: whoever has a vector database implements these five functions.
+ * Passages that can be found by meaning, as a service: whoever has a vector database implements these six functions.
  * Vectors come from an `EmbeddingProvider`; the typed way to both is `Knowledge` in `src`.
  *
  * What an implementation promises (`KnowledgeStoreConformance` in `effigent/testing` checks it):
@@ -7,6 +7,7 @@
  * - scores are cosine similarities, from -1 to 1, best first; equal scores are in the order of their ids;
  * - a filter is applied before the best are counted, so that a search gives `limit` passages where so many match;
  * - a passage whose id is there is replaced; collections do not mix, and one that is not there is empty;
+ * - a list is in the order of the ids (by their code units) and leaves none out;
  * - all vectors of a collection have one length: another one is a `KnowledgeStoreError`, and nothing is changed.
  */
 import * as Context from "effect/Context"
@@ -40,6 +41,25 @@ export interface Found {
   readonly meta: JsonObject
   /** Cosine similarity to what was asked for, from -1 to 1. */
   readonly score: number
+}
+
+/**
+ * A passage without its vector, as it is listed.
+ *
+ * @category models
+ */
+export type Listed = Omit<Passage, "vector">
+
+/**
+ * A part of a list.
+ *
+ * @category models
+ */
+export interface Page {
+  /** How many passages at most. */
+  readonly limit: number
+  /** The id after which it begins: the last one of the page before. Default: at the first. */
+  readonly after?: string | undefined
 }
 
 /**
@@ -88,7 +108,7 @@ export class KnowledgeStoreError extends Schema.TaggedError<KnowledgeStoreError>
   store: Schema.String,
   collection: Schema.String,
   /** What it was to do. */
-  operation: Schema.Literals(["upsert", "search", "get", "remove", "count"]),
+  operation: Schema.Literals(["upsert", "search", "get", "list", "remove", "count"]),
   /** What happened and what to do. */
   detail: Schema.String
 }) {
@@ -117,6 +137,8 @@ export class KnowledgeStore extends Context.Service<
       collection: string,
       ids: ReadonlyArray<string>
     ) => Effect.Effect<ReadonlyArray<Passage>, KnowledgeStoreError>
+    /** Passages in the order of their ids, a page at a time: every one of them, which no search promises. */
+    readonly list: (collection: string, page: Page) => Effect.Effect<ReadonlyArray<Listed>, KnowledgeStoreError>
     /** Removes passages by their ids, or all that a filter lets pass. */
     readonly remove: (
       collection: string,

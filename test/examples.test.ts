@@ -110,6 +110,14 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "self-consistency: 10 with 4 of 5, after one failure",
     "plan and solve: 2 boxes of 4 -> 8, take 2 away -> 6; 6 apples",
     "evaluator: accepted in round 2: Ten good apples."
+  ],
+  "27-memory.ts": [
+    "  added: The user is called Ada.; The user eats no meat.\nI am Ada, and I eat no meat. -> I know nothing of you.",
+    "Meat is not what I eat. -> I know: The user eats no meat.",
+    "  updated: The user eats meat since May.\nI eat meat again, since May. -> I know: The user eats no meat.",
+    "bob: I know nothing of you.",
+    "kept of ada: The user eats meat since May., The user is called Ada.",
+    "after erasing: 0"
   ]
 }
 

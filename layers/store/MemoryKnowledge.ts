@@ -10,6 +10,8 @@ import {
   type Found,
   KnowledgeStore,
   KnowledgeStoreError,
+  type Listed,
+  type Page,
   type Passage,
   type Search
 } from "../../services/KnowledgeStore.ts"
@@ -53,6 +55,15 @@ class Collection {
   get(id: string): Passage | undefined {
     const place = this.placeOf.get(id)
     return place === undefined ? undefined : this.places[place]
+  }
+
+  list({ after, limit }: Page): ReadonlyArray<Listed> {
+    const ids = Array.from(this.placeOf.keys()).filter((id) => after === undefined || id > after)
+    const listed = ids.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0)).slice(0, limit)
+    return listed.flatMap((id) => {
+      const passage = this.get(id)
+      return passage === undefined ? [] : [{ id, text: passage.text, meta: passage.meta }]
+    })
   }
 
   upsert(passage: Passage): void {
@@ -150,6 +161,10 @@ export const make = (): KnowledgeStore["Service"] => {
         const collection = collections.get(name)
         return ids.flatMap((id) => collection?.get(id) ?? [])
       }),
+    list: (name, page) =>
+      Number.isInteger(page.limit) && page.limit > 0
+        ? Effect.sync(() => collections.get(name)?.list(page) ?? [])
+        : refuse(name, "list", `the limit is ${page.limit}; it has to be a whole number of at least 1`),
     remove: (name, which) =>
       Effect.sync(() => {
         const collection = collections.get(name)

@@ -145,6 +145,29 @@ export const cases: ReadonlyArray<StoreCase<Store>> = [
       yield* expect("vector", Array.from(got[1]?.vector ?? []), [1, 0])
     })
   ),
+  make("a list has every passage once, in the order of the ids, a page at a time", (store, name) =>
+    Effect.gen(function* () {
+      yield* expect("nothing", yield* store.list(name, { limit: 3 }), [])
+      const ids = ["b", "a", "B", "\u00e4", "a/1", "10", "9"]
+      yield* store.upsert(
+        name,
+        ids.map((id) => passage(id, [1, 0], { of: id }))
+      )
+      const sorted = ["10", "9", "B", "a", "a/1", "b", "\u00e4"]
+      yield* expect("all", idsOf(yield* store.list(name, { limit: 100 })), sorted)
+      const pages: Array<string> = []
+      for (let after: string | undefined; ; after = pages.at(-1)) {
+        const page = yield* store.list(name, { limit: 3, after })
+        if (page.length === 0) break
+        pages.push(...idsOf(page))
+      }
+      yield* expect("page by page", pages, sorted)
+      const { vector: _vector, ...whole } = passage("B", [1, 0], { of: "B" })
+      yield* expect("a passage", (yield* store.list(name, { limit: 1, after: "9" }))[0], whole)
+      const outcome = yield* Effect.result(store.list(name, { limit: 0 }))
+      if (Result.isSuccess(outcome)) return yield* Effect.fail("a limit of 0 is accepted")
+    })
+  ),
   make("what was removed is not found, and all else is", (store, name) =>
     Effect.gen(function* () {
       yield* store.upsert(name, facts)
