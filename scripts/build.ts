@@ -18,6 +18,7 @@ const entries = (root: string): Record<string, string> =>
         "src/memory/index.ts",
         "src/patterns/index.ts",
         "src/planner/index.ts",
+        "src/skills/index.ts",
         "src/triggerflow/index.ts",
         "services/*.ts",
         "layers/*/index.ts"
