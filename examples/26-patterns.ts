@@ -1,11 +1,12 @@
-// Four ways of asking, as small programs over agents: reasoning before the answer, a vote over several answers, a plan
-// whose steps are done one after the other, and a writer with a judge.
+// Five ways of asking, as small programs over agents: reasoning before the answer, a vote over several answers, a plan
+// whose steps are done one after the other, a writer with a judge, and thoughts and actions in turns.
 //
 //   npm run example examples/26-patterns.ts
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Schema } from "effect"
 import { Agent, Output } from "effigent"
-import { ChainOfThought, EvaluatorOptimizer, PlanAndSolve, SelfConsistency } from "effigent/patterns"
+import { Action } from "effigent/action"
+import { ChainOfThought, EvaluatorOptimizer, PlanAndSolve, ReAct, SelfConsistency } from "effigent/patterns"
 import { RateLimited } from "effigent/services/ModelError"
 import { ScriptedModel } from "effigent/testing"
 
@@ -82,4 +83,34 @@ const evaluator = Effect.gen(function* () {
   )
 )
 
-NodeRuntime.runMain(Effect.all([chainOfThought, selfConsistency, planAndSolve, evaluator], { discard: true }))
+const look = Action.make("look", {
+  description: "Looks into a box and counts the rotten apples.",
+  input: Schema.Struct({ box: Schema.Int }),
+  sideEffect: "pure",
+  run: ({ box }) => Effect.succeed(box === 2 ? 2 : 0)
+})
+const looks = (thought: string, ...boxes: ReadonlyArray<number>) =>
+  ScriptedModel.json({
+    thought,
+    next: boxes.length === 0 ? "answer" : "call",
+    calls: boxes.map((box) => ({ purpose: "count", action: "look", input: { box } }))
+  })
+
+const react = Effect.gen(function* () {
+  const { answer, steps } = yield* ReAct.run(counter.pipe(Agent.input("Three boxes of four apples.")), [look])
+  for (const { calls, thought } of steps) {
+    yield* Console.log(`react: ${thought} -> ${calls.map(({ result }) => result).join(", ")}`)
+  }
+  yield* Console.log(`react: ${answer.apples} apples`)
+}).pipe(
+  Effect.provide(
+    ScriptedModel.layer([
+      looks("I look into the first.", 1),
+      looks("None there; the others.", 2, 3),
+      looks("Two of twelve."),
+      apples(10)
+    ])
+  )
+)
+
+NodeRuntime.runMain(Effect.all([chainOfThought, selfConsistency, planAndSolve, evaluator, react], { discard: true }))

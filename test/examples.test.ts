@@ -109,7 +109,8 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "chain of thought: 10 apples, because Three times four is 12, two are rotten.",
     "self-consistency: 10 with 4 of 5, after one failure",
     "plan and solve: 2 boxes of 4 -> 8, take 2 away -> 6; 6 apples",
-    "evaluator: accepted in round 2: Ten good apples."
+    "evaluator: accepted in round 2: Ten good apples.",
+    "react: I look into the first. -> 0\nreact: None there; the others. -> 2, 0\nreact: 10 apples"
   ],
   "27-memory.ts": [
     "  added: The user is called Ada.; The user eats no meat.\nI am Ada, and I eat no meat. -> I know nothing of you.",

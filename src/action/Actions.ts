@@ -25,6 +25,11 @@ export interface Options<E = never, R = never> extends Rounds.Options<E, R> {
    * models and endpoints that have no tool calls. Default `native`.
    */
   readonly protocol?: "native" | "plan" | undefined
+  /**
+   * Whether a plan begins with what the model thinks. A thought stands in the text of its round, and in the prompts of
+   * the next ones. Of no effect on native calls. Default false; `ReAct` in `effigent/patterns` sets it.
+   */
+  readonly thoughts?: boolean | undefined
 }
 
 /** What `use` takes: an action, or a toolkit of `effect/ai` as it is. @category models */

@@ -28,6 +28,15 @@ export const Plan = Schema.Struct({
   calls: Schema.Array(Call).annotate({ description: "Calls that do not depend on each other; empty for `answer`" })
 })
 
+const thought = Output.ensure(
+  Schema.String,
+  "What is known, what is missing, and what follows for the next step",
+  "notEmpty"
+)
+
+/** The same, begun with a thought. @category models */
+export const ThoughtfulPlan = Schema.Struct({ thought, ...Plan.fields })
+
 const instruct =
   "Decide what to do next to fulfil the task. Do not answer it yet: name the calls that are needed now, or say that everything needed is known. Use the results so far and do not repeat calls that succeeded."
 
@@ -41,7 +50,8 @@ const described = (work: Rounds.Work): Json =>
 
 /** What the calls gave, for a prompt. @category rendering */
 export const resultsOf = (rounds: ReadonlyArray<ActionRound>): Json =>
-  rounds.flatMap(({ records, steering = [] }): ReadonlyArray<Json> => [
+  rounds.flatMap(({ records, steering = [], text }): ReadonlyArray<Json> => [
+    ...(text === "" ? [] : [{ thought: text }]),
     ...records.map(({ call, result, status }): Json => ({
       call: call.id,
       action: call.action,
@@ -78,15 +88,15 @@ const planning = (config: Config, work: Rounds.Work): Config => {
  */
 export const run = Effect.fnUntraced(function* <E, R, E1, R1>(
   work: Rounds.Work,
-  options: Rounds.Options<E, R>,
+  options: Rounds.Options<E, R> & { readonly thoughts?: boolean | undefined },
   opening: Opening<E1, R1>
 ): Effect.fn.Return<Begun<E, R>, E | E1 | AgentError, R | R1> {
   let answer: string | undefined
   while (Rounds.isOpen(work.state.status)) {
     if (options.steer !== undefined) yield* Rounds.steering(work, options.steer)
-    const full = yield* opening.ask(planning(opening.config, work), Plan)
-    // What was asked for is a Plan.
-    const plan = full.data as typeof Plan.Type
+    const full = yield* opening.ask(planning(opening.config, work), options.thoughts === true ? ThoughtfulPlan : Plan)
+    // What was asked for is one of the two.
+    const plan = full.data as typeof Plan.Type & { readonly thought?: string }
     if (plan.next === "answer" || plan.calls.length === 0) break
     const calls = plan.calls.map(({ action, input }) => ({
       id: "",
@@ -94,7 +104,7 @@ export const run = Effect.fnUntraced(function* <E, R, E1, R1>(
       arguments: JSON.stringify(input),
       input
     }))
-    const said = { text: "", thoughts: [], calls }
+    const said = { text: plan.thought ?? "", thoughts: [], calls }
     const next = yield* Rounds.act(work, options, said)
     if (next._tag === "Ask") continue
     answer = next.text

@@ -20,7 +20,6 @@ import type { EmbeddingProvider } from "../../services/EmbeddingProvider.ts"
 import { KnowledgeStore, type KnowledgeStoreError } from "../../services/KnowledgeStore.ts"
 import type { ModelProvider, Usage } from "../../services/ModelProvider.ts"
 import * as Agent from "../agent/Agent.ts"
-import { runFull } from "../agent/Full.ts"
 import type { KnowledgeError, SearchOptions } from "../knowledge/Knowledge.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
 import * as Slots from "../prompt/Slots.ts"
@@ -176,7 +175,7 @@ const propose = ({ memory: { options }, known, words }: Extraction, answer: stri
     }),
     Agent.output(Operations),
     Agent.validate((proposal) => Effect.succeed(Validation.faults(faults(proposal, known.length)))),
-    runFull
+    Agent.whole
   )
 }
 

@@ -8,7 +8,6 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Agent from "../agent/Agent.ts"
-import { runFull } from "../agent/Full.ts"
 import * as Output from "../output/Output.ts"
 
 /** What a judge says of an answer. @category schemas */
@@ -123,7 +122,7 @@ const improve = Effect.fnUntraced(function* <A, E, R, I, E2, R2>(
               task: "Write the whole answer anew, with these changes."
             }
           })
-    const round = Effect.flatMap(runFull(asked), (full) =>
+    const round = Effect.flatMap(Agent.whole(asked), (full) =>
       Effect.map(judged(options, writer, full, number), (verdict): Round<A> => ({
         answer: full.data,
         text: full.text,

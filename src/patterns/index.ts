@@ -8,3 +8,5 @@ export * as SelfConsistency from "./SelfConsistency.ts"
 export * as PlanAndSolve from "./PlanAndSolve.ts"
 /** One writes, one judges, until an answer is accepted. @category modules */
 export * as EvaluatorOptimizer from "./EvaluatorOptimizer.ts"
+/** Thoughts and actions in turns, for models without tool calls. @category modules */
+export * as ReAct from "./ReAct.ts"

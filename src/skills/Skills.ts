@@ -31,12 +31,16 @@ export const refused = (subject: string, rule: SkillRule, detail: string): Execu
 const offer = (skills: ReadonlyArray<SkillInfo>): string => skills.map(({ name }) => name).join(", ")
 
 /**
- * A skill by its name. Fails with `NotFound`, which names those that there are.
+ * A skill by its name, of all or of those of these names. Fails with `NotFound`, which names those that there are.
  *
  * @category reading
  */
-export const get = Effect.fnUntraced(function* (name: string): Effect.fn.Return<SkillInfo, ExecutorError, SkillStore> {
-  const { skills } = yield* SkillStore
+export const get = Effect.fnUntraced(function* (
+  name: string,
+  only?: ReadonlyArray<string>
+): Effect.fn.Return<SkillInfo, ExecutorError, SkillStore> {
+  const all = (yield* SkillStore).skills
+  const skills = only === undefined ? all : all.filter((skill) => only.includes(skill.name))
   const skill = skills.find((one) => one.name === name)
   if (skill !== undefined) return skill
   const detail = skills.length === 0 ? "there are no skills" : `there is no such skill; there are ${offer(skills)}`
@@ -47,7 +51,7 @@ export const get = Effect.fnUntraced(function* (name: string): Effect.fn.Return<
 export const list = (
   only?: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyArray<SkillInfo>, ExecutorError, SkillStore> =>
-  only === undefined ? Effect.map(SkillStore, ({ skills }) => skills) : Effect.forEach(only, get)
+  only === undefined ? Effect.map(SkillStore, ({ skills }) => skills) : Effect.forEach(only, (name) => get(name))
 
 /** The instructions of a skill. @category reading */
 export const read = (name: string): Effect.Effect<string, ExecutorError, SkillStore> =>

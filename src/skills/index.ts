@@ -4,3 +4,5 @@
 export * as Skills from "./Skills.ts"
 /** Reads `SKILL.md`. @category modules */
 export * as SkillMd from "./SkillMd.ts"
+/** Skills as actions. @category modules */
+export * as SkillActions from "./SkillActions.ts"

@@ -203,7 +203,7 @@ describe("Memory", () => {
     }).pipe(Effect.provide([answers(""), stores]))
   )
 
-  it.effect("S27 users never see each other's memories, whatever they are called", () =>
+  it.effect("users never see each other's memories, whatever they are called", () =>
     Effect.gen(function* () {
       const odd = ["a", "A", "a/b", "a%2fb", "a%252fb", "%", "/", "a b", "\u00e4", "memories/a", "..", "constructor"]
       const names = yield* Arbitrary.sampleEffect(Arbitrary.schema(Schema.String.check(Schema.isMinLength(1))), {

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Layer, Logger } from "effect"
-import { FolderSkills } from "effigent/layers/skills"
+import type { FolderSkills } from "effigent/layers/skills"
 import type { ExecutorError } from "effigent/services/ActionExecutor"
 import { SkillStore } from "effigent/services/SkillStore"
 import { execFileSync } from "node:child_process"
