@@ -6,3 +6,5 @@ export * as Skills from "./Skills.ts"
 export * as SkillMd from "./SkillMd.ts"
 /** Skills as actions. @category modules */
 export * as SkillActions from "./SkillActions.ts"
+/** Scripts of skills as an action. @category modules */
+export * as SkillScripts from "./SkillScripts.ts"
