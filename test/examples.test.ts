@@ -105,6 +105,7 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "sent back: name a price\n# Heat pumps\nThey are quiet. They halve the bill. They cost 9,000\n(Ada, 2 sources)\n",
     "sent back: name a price\n1/ They are quiet\n2/ They halve the bill\n3/ They cost 9,000\n",
     "nothing:\nno topic, no text\n"
+  ],
   "26-patterns.ts": [
     "chain of thought: 10 apples, because Three times four is 12, two are rotten.",
     "self-consistency: 10 with 4 of 5, after one failure",
