@@ -11,20 +11,10 @@ import { type Outcome, run } from "./sources.ts"
 // The public entries, as package.json exports them.
 const entries = (root: string): Record<string, string> =>
   Object.fromEntries(
-    globSync(
-      [
-        "src/index.ts",
-        "src/action/index.ts",
-        "src/memory/index.ts",
-        "src/patterns/index.ts",
-        "src/planner/index.ts",
-        "src/skills/index.ts",
-        "src/triggerflow/index.ts",
-        "services/*.ts",
-        "layers/*/index.ts"
-      ],
-      { cwd: root }
-    ).map((file) => [file.replaceAll("\\", "/").replace(/\.ts$/, ""), join(root, file)])
+    globSync(["src/**/index.ts", "services/*.ts", "layers/*/index.ts"], { cwd: root }).map((file) => [
+      file.replaceAll("\\", "/").replace(/\.ts$/, ""),
+      join(root, file)
+    ])
   )
 
 /** Builds below `root`, into `outDir` below it; the output of the compiler is its list of errors. */
