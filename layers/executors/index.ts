@@ -6,3 +6,5 @@ export * as Arguments from "./Arguments.ts"
 export * as CommandRunners from "./CommandRunners.ts"
 /** Pieces of code, each in a fresh directory. */
 export * as CodeRunners from "./CodeRunners.ts"
+/** Where calls of actions run: in this process, in workers, in child processes. */
+export * as Executors from "./Executors.ts"
