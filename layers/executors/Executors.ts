@@ -38,7 +38,11 @@ import * as Running from "./Running.ts"
 export type Handler<R = never> = (input: Schema.Json, call: ExecutorCall) => Effect.Effect<Schema.Json, Schema.Json, R>
 
 type Needed<H extends Readonly<Record<string, Handler<unknown>>>> = {
-  [K in keyof H]: ReturnType<H[K]> extends Effect.Effect<unknown, unknown, infer R> ? R : never
+  [K in keyof H]: [ReturnType<H[K]>] extends [never]
+    ? never
+    : ReturnType<H[K]> extends Effect.Effect<unknown, unknown, infer R>
+      ? R
+      : never
 }[keyof H]
 
 const error = (executor: string, action: string, reason: ExecutorErrorReason): ExecutorError =>

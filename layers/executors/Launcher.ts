@@ -36,6 +36,8 @@ export interface Launcher {
   readonly isolation: Isolation
   /** Whether runs can be watched. */
   readonly watch: boolean
+  /** Open files that this process was started with and that would be inherited: they are hidden from runs. */
+  readonly hide: ReadonlyArray<number>
   /** How many processes of a run are ours. */
   readonly own: number
   /** What to start for a command. `reserve`: bytes that it allocates and does not use. */
@@ -151,6 +153,7 @@ export const make = Effect.fnUntraced(function* (executor: string, options: Isol
   const launcher: Launcher = {
     isolation: offered ? "namespaces" : "group",
     watch,
+    hide: ProcFs.inheritable(),
     own: offered ? 2 : 0,
     wrap: (file, args, limits, reserve) => {
       const inner =

@@ -13,7 +13,7 @@ export interface Stat {
   /** CPU time of it and of its children that have ended, in milliseconds. */
   readonly cpu: number
   /** When it began, in ticks since boot: with the pid it names a process for good. */
-  readonly start: string
+  readonly start: number
   /** Bytes of memory in use. */
   readonly memory: number
   /** Whether it has ended and only waits for its parent to notice. */
@@ -35,6 +35,9 @@ const entries = (path: string): ReadonlyArray<string> => {
     return []
   }
 }
+
+// O_CLOEXEC, as the kernel shows it: it differs on two architectures that Node does not run on.
+const closeOnExec = 0o2000000
 
 // What Linux counts CPU time in towards programs, on every architecture.
 const ticksPerSecond = 100
@@ -59,7 +62,7 @@ export const stat = (pid: number): Stat | undefined => {
     group: at(2),
     session: at(3),
     cpu: ((at(11) + at(12) + at(13) + at(14)) * 1000) / ticksPerSecond,
-    start: fields[19] ?? "",
+    start: at(19),
     memory: at(21) * pageSize,
     zombie: fields[0] === "Z" || fields[0] === "X"
   }
@@ -76,6 +79,18 @@ export const all = (): ReadonlyArray<number> =>
   entries("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
+
+/** How many threads there are on the machine. @category reading */
+export const threads = (): number => Number((read("/proc/loadavg") ?? "").split(" ")[3]?.split("/")[1] ?? 0)
+
+/** The open files of this process, beyond the first three, that a child would inherit. @category reading */
+export const inheritable = (): ReadonlyArray<number> =>
+  entries("/proc/self/fdinfo")
+    .map(Number)
+    .filter((fd) => {
+      const flags = /^flags:\s*(\d+)/m.exec(read(`/proc/self/fdinfo/${fd}`) ?? "")?.[1]
+      return fd > 2 && flags !== undefined && (Number.parseInt(flags, 8) & closeOnExec) === 0
+    })
 
 /** Whether the environment that a process was started with holds an entry, `NAME=value`. @category reading */
 export const hasEntry = (pid: number, entry: string): boolean =>

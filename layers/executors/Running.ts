@@ -7,7 +7,8 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
+import { closeSync, openSync } from "node:fs"
 import { constants } from "node:os"
 import { randomUUID } from "node:crypto"
 import { Broken, ExecutorError, LimitExceeded, Unavailable } from "../../services/ActionExecutor.ts"
@@ -28,7 +29,7 @@ export interface Start {
   readonly cwd: string
   /** The whole environment. */
   readonly env: Readonly<Record<string, string>>
-  readonly stdio: StdioOptions
+  readonly stdio: ReadonlyArray<"ignore" | "pipe">
   /** Bytes that it allocates and does not use. */
   readonly reserve?: number | undefined
   /** Whether it may use CPU time without end, for a process that serves many calls, each with a time of its own. */
@@ -43,7 +44,7 @@ export interface Ended {
 
 const watchEvery = 25
 // How often all processes of the machine are read, for what has left its parents, in group isolation.
-const lookAroundEvery = 8
+const lookAroundEvery = 4
 const killWithin = 5000
 
 const pause = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
@@ -61,9 +62,14 @@ export class Running {
   private readonly pid: number
   private readonly entry: string
   /** What was seen of it, by pid and start: found again when its parents are gone. */
-  private readonly seen = new Map<number, string>()
+  private readonly seen = new Map<number, number>()
+  /** When it began, in ticks; and the threads of the machine when all of it was last read. */
+  private readonly since: number
+  private threads = 0
   private exited = false
   private closed = false
+  /** How much of it was left when its first process had ended. */
+  private left = 0
   private killing = false
   private looks = 0
   private watching: NodeJS.Timeout | undefined
@@ -73,6 +79,7 @@ export class Running {
     this.child = child
     this.pid = pid
     this.entry = entry
+    this.since = what.launcher.watch ? (ProcFs.stat(pid)?.start ?? 0) : 0
     child.once("exit", () => this.onExit())
     child.once("close", (code, signal) => this.onClose(code, signal))
     if (what.launcher.watch) this.watching = setTimeout(() => this.look(), watchEvery)
@@ -89,7 +96,7 @@ export class Running {
   private onExit(): void {
     this.exited = true
     // What it left in the background holds its pipes open, and would keep it from being closed.
-    this.sweep(false)
+    this.left = this.sweep()
     const rest = setTimeout(() => {
       this.child.stdout?.destroy()
       this.child.stderr?.destroy()
@@ -126,8 +133,8 @@ export class Running {
     for (const [pid, start] of this.seen) add(pid, (stat) => stat.start === start)
     for (const pid of this.seen.keys()) if (!found.has(pid)) this.seen.delete(pid)
     if (around) {
-      const own = ({ group, pid, session }: ProcFs.Stat) =>
-        group === this.pid || session === this.pid || ProcFs.hasEntry(pid, this.entry)
+      const own = ({ group, pid, session, start }: ProcFs.Stat) =>
+        start >= this.since && (group === this.pid || session === this.pid || ProcFs.hasEntry(pid, this.entry))
       for (const pid of ProcFs.all()) if (pid !== process.pid) add(pid, own)
     }
     return [...found.values()]
@@ -137,8 +144,10 @@ export class Running {
     if (this.closed) return
     const { launcher, limits, serves } = this.what
     const group = launcher.isolation === "group"
-    this.looks++
-    const members = this.members(group && this.looks % lookAroundEvery === 0)
+    // Whose parents have ended is found only among all processes: now and then, and when there are many new ones.
+    const around = group && (++this.looks % lookAroundEvery === 0 || ProcFs.threads() > this.threads + limits.processes)
+    const members = this.members(around)
+    if (around) this.threads = ProcFs.threads() - members.length
     const processes = members.length - launcher.own
     const memory = members.reduce((sum, stat) => sum + stat.memory, 0)
     const cpu = members.reduce((sum, stat) => sum + stat.cpu, 0)
@@ -169,19 +178,19 @@ export class Running {
       if (first.length === 0 || this.killing) this.signal(-this.pid, "SIGKILL")
       this.killing = true
     } else {
-      if (this.what.launcher.watch) this.members(true)
       this.signal(-this.pid, "SIGKILL")
+      if (this.what.launcher.watch) this.members(true)
     }
   }
 
   /** Kills what is left of it after its first process has ended; how much there was. */
-  private sweep(around: boolean): number {
+  private sweep(): number {
     const { isolation, watch } = this.what.launcher
     if (!watch) {
       this.signal(-this.pid, "SIGKILL")
       return 0
     }
-    const left = this.members(around || isolation === "group")
+    const left = this.members(isolation === "group")
     for (const { group, pid } of left) this.signal(group === this.pid ? -group : pid, "SIGKILL")
     return left.length
   }
@@ -206,7 +215,10 @@ export class Running {
       }
     }
     const end = performance.now() + killWithin
-    while (this.sweep(this.what.launcher.isolation === "group") > 0 && until(end)) await pause(5)
+    while (this.left > 0 && until(end)) {
+      await pause(2)
+      this.left = this.sweep()
+    }
     clearTimeout(this.watching)
     this.child.stdin?.destroy()
     this.child.stdout?.destroy()
@@ -228,12 +240,20 @@ const begin = (what: Start): Effect.Effect<Running, ExecutorError> =>
       resume(Effect.fail(new ExecutorError({ executor, subject, reason })))
     }
     const id = randomUUID()
+    const { hide } = what.launcher
+    const nothing = hide.length > 0 ? openSync("/dev/null", "r") : undefined
+    const stdio: Array<"ignore" | "pipe" | number | undefined> = [...what.stdio]
+    for (const fd of hide) {
+      // Node fills the places between with nothing at all.
+      for (let index = stdio.length; index < fd; index++) stdio.push("ignore")
+      stdio[fd] ??= nothing
+    }
     const [file, args] = what.launcher.wrap(what.file, what.args, what.limits, what.reserve ?? 0)
     try {
       const child = spawn(file, [...args], {
         cwd: what.cwd,
         env: what.launcher.isolation === "group" ? { ...what.env, [mark]: id } : { ...what.env },
-        stdio: what.stdio,
+        stdio,
         // A session and a process group of its own.
         detached: true,
         windowsHide: true
@@ -242,6 +262,8 @@ const begin = (what: Start): Effect.Effect<Running, ExecutorError> =>
       if (child.pid !== undefined) resume(Effect.succeed(new Running(what, child, child.pid, `${mark}=${id}`)))
     } catch (error) {
       failed(error)
+    } finally {
+      if (nothing !== undefined) closeSync(nothing)
     }
   })
 
