@@ -246,13 +246,13 @@ const begin = (what: Start): Effect.Effect<Running, ExecutorError> =>
     for (const fd of hide) {
       // Node fills the places between with nothing at all.
       for (let index = stdio.length; index < fd; index++) stdio.push("ignore")
-      stdio[fd] ??= nothing
+      if (fd >= what.stdio.length) stdio[fd] = nothing
     }
     const [file, args] = what.launcher.wrap(what.file, what.args, what.limits, what.reserve ?? 0)
     try {
       const child = spawn(file, [...args], {
         cwd: what.cwd,
-        env: what.launcher.isolation === "group" ? { ...what.env, [mark]: id } : { ...what.env },
+        env: what.launcher.isolation === "group" ? { [mark]: id, ...what.env } : { ...what.env },
         stdio,
         // A session and a process group of its own.
         detached: true,
