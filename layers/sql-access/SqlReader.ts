@@ -172,7 +172,7 @@ export const make = Effect.fnUntraced(function* (
   const run = Effect.fnUntraced(function* (statement: string, given: ReadonlyArray<Sql.SqlParameter>) {
     const checked = yield* Effect.fromResult(Statement.check(statement, dialect, limits.statement))
     const parameters = yield* Effect.fromResult(parametersOf(given))
-    const sql = Statement.bounded(checked, limits.rows)
+    const sql = Statement.bounded(checked, dialect, limits)
     return yield* lend(
       Effect.fnUntraced(function* (connection) {
         if (allowed !== undefined) {

@@ -206,7 +206,7 @@ export const make = Effect.fnUntraced(function* (
   const query = Effect.fnUntraced(function* (statement: string, given: ReadonlyArray<Sql.SqlParameter>) {
     const checked = yield* Effect.fromResult(Statement.check(statement, "sqlite", limits.statement))
     const parameters = yield* Effect.fromResult(parametersOf(given))
-    const { columns, more, rows } = yield* inTime(run(Statement.bounded(checked, limits.rows), parameters, false))
+    const { columns, more, rows } = yield* inTime(run(Statement.bounded(checked, "sqlite", limits), parameters, false))
     return yield* Effect.fromResult(bound(rows, columns, limits, more))
   })
 

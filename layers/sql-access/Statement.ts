@@ -162,6 +162,23 @@ const withoutEnd = (text: string, dialect: Dialect): string => {
   return text
 }
 
-/** The statement as a part of one that ends with the rows that are wanted. A line comment at its end ends with the line. */
-export const bounded = ({ sql }: Statement, rows: number): string =>
-  `SELECT * FROM (${sql}\n) AS effigent_rows LIMIT ${rows + 1}`
+/** What PostgreSQL says of a row that is too large. */
+export const rowTooLarge = "effigent: the row is too large"
+
+/**
+ * The statement as a part of one that ends with the rows that are wanted, so that a line comment at its end ends with the
+ * line. PostgreSQL also refuses a row that is too large, before it is sent: SQL has no word for that but a cast that fails,
+ * of a text that is not known before there is a row.
+ */
+export const bounded = (
+  { sql }: Statement,
+  dialect: Dialect,
+  { bytes, rows }: { readonly bytes: number; readonly rows: number }
+): string => {
+  const fits =
+    dialect === "sqlite"
+      ? ""
+      : ` WHERE CASE WHEN octet_length(effigent_rows::text) <= ${bytes} THEN true
+          ELSE (left(effigent_rows::text, 0) || '${rowTooLarge}')::boolean END`
+  return `SELECT * FROM (${sql}\n) AS effigent_rows${fits} LIMIT ${rows + 1}`
+}

@@ -4,6 +4,7 @@ import type * as Schema from "effect/Schema"
 import { Broken, type ExecutorErrorReason, LimitExceeded, NotFound, TimedOut } from "../../services/ActionExecutor.ts"
 import type { SqlParameter, SqlRows } from "../../services/SqlAccess.ts"
 import { type Limits, refused } from "./Policy.ts"
+import { rowTooLarge } from "./Statement.ts"
 
 /** A value of a database as JSON. */
 export const jsonOf = (value: unknown): Schema.Json => {
@@ -89,6 +90,7 @@ export const reasonOf = (error: unknown, limits: Limits): ExecutorErrorReason =>
   const { codes, text } = sayings(error)
   // 25006: PostgreSQL, in a transaction that only reads.
   if (codes.has("25006") || /readonly database|read-only transaction/i.test(text)) return refused("sql.readOnly", text)
+  if (text.includes(rowTooLarge)) return tooLarge(limits)
   if (codes.has("57014") || codes.has("StatementTimeoutError")) return new TimedOut({ millis: limits.millis })
   if (codes.has("42P01") || /no such table|relation .* does not exist/i.test(text))
     return new NotFound({ detail: text })
