@@ -76,6 +76,8 @@ const planning = (config: Config, work: Rounds.Work): Config => {
   const results = withResults(plain, work)
   return {
     ...results,
+    // Those who watch see a run of its own for each plan.
+    role: "plan",
     custom: { ...results.custom, actions: described(work) },
     instruct: [...list(config.instruct), instruct]
   }

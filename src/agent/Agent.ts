@@ -5,6 +5,7 @@
  * The type parameters: `A` is what a run gives, `E` how it can fail besides `AgentError`, `R` what it needs (the
  * `ModelProvider`, unless the agent brings its own), `I` the encoded value, whose paths the readers of a response take.
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -33,6 +34,7 @@ import type { Attempt, FullResponse, ModelResponse } from "../request/ModelRespo
 import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
+import * as Watching from "../request/Watching.ts"
 import type { Acts } from "./Acts.ts"
 import { continued, firstAskOf, isPlain, mergeOptions, nativeOf, requestOf, slotsOf } from "./Requests.ts"
 
@@ -52,6 +54,11 @@ export type AgentError = Attempts.PlanError | OutputPathError
 export interface Settings {
   /** A name for logs, spans and errors. */
   readonly name?: string | undefined
+  /**
+   * What its model is used for, by which those who watch runs count tokens: `main`, `parser`, `memory`, or any name.
+   * Default: that of the work around it, else `main`.
+   */
+  readonly role?: string | undefined
   /** Name of a model in the provider's pool. Default: the provider's own. */
   readonly model?: string | undefined
   /** Sampling options; those set later win, key by key. */
@@ -601,9 +608,15 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   }
   // Frames would show what an output guard has not seen.
   const options = guards.output.length === 0 ? config : { ...config, keepOriginal: false }
-  const response = Response.make<A, E | AgentError, R, I>(contract, options, (recorder) => {
+  const watched = yield* Watching.Current
+  const clock = watched === undefined ? undefined : yield* Clock.Clock
+  const response = Response.make<A, E | AgentError, R, I>(contract, options, (recorder, transcript) => {
+    const watch =
+      watched === undefined || clock === undefined
+        ? undefined
+        : new Watching.Watch(watched, config, recorder, transcript, clock)
     // Hooks stand behind the guards: they see what is sent. Between them requests are counted.
-    const hooked = Hooks.make(provider, attached.hooks, recorder)
+    const hooked = Hooks.make(watch?.source(provider) ?? provider, attached.hooks, recorder)
     const counted = Attempts.counting(hooked.source, budgets, recorder)
     // What has guards has GuardBlocked in its E.
     const source = Guarding.make(counted, guards, recorder) as Attempts.Source<E, R>
@@ -626,7 +639,8 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
             ),
       () => recorder.soFar()
     )
-    return Budget.limitTime(hooked.around(work), budgets).pipe(Effect.provideService(Budget.Current, budgets))
+    const limited = Budget.limitTime(hooked.around(work), budgets).pipe(Effect.provideService(Budget.Current, budgets))
+    return watch === undefined ? limited : watch.around(limited)
   })
   // What the agent carries (validators, Schemas with services) is served by the model that it is bound to.
   return yield* Effect.provideService(response, ModelProvider, provider)

@@ -202,6 +202,7 @@ const summaryBy = <E, R>(options: {
     const leaving = [...pinned, ...messagesOf(shown.slice(0, shown.length - kept.length))]
     if (length <= options.max || leaving.length === 0) return { messages, memo }
     const written = yield* options.writer.pipe(
+      Agent.settings({ role: options.writer.config.role ?? "memory" }),
       Agent.input({ memo: memo ?? null, conversation: Messages.transcript(leaving) }),
       Agent.run
     )

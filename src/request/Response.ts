@@ -37,13 +37,13 @@ export interface ReadOptions {
 export const make = Effect.fnUntraced(function* <A, E, R, I>(
   contract: Contract.Contract<A, R>,
   options: ReadOptions,
-  work: (recorder: Recorder<A>) => Effect.Effect<FullResponse<A>, E, R>
+  work: (recorder: Recorder<A>, transcript: Transcript) => Effect.Effect<FullResponse<A>, E, R>
 ): Effect.fn.Return<ModelResponse<A, E | OutputPathError | ResponseAborted, I>, never, Scope.Scope | R> {
   const context = yield* Effect.context<R>()
   const transcript = new Transcript()
   const clock = yield* Clock.Clock
   const recorder = new Recorder<A>(transcript, () => Number(clock.monotonicTimeNanosUnsafe()) / 1e6)
-  const { follow, outcome } = yield* Run.make(transcript, Effect.provide(work(recorder), context), recorder)
+  const { follow, outcome } = yield* Run.make(transcript, Effect.provide(work(recorder, transcript), context), recorder)
 
   const scan: Readers.ScanPlan = {
     format: contract.format,
