@@ -66,7 +66,12 @@ export interface Run<out A, out E> {
   readonly metrics: (cost?: Metrics.Cost) => Effect.Effect<Metrics.Metrics>
 }
 
-/** What can be run: an agent that has its input, or any Effect. @category models */
+/**
+ * What can be run: an agent that has its input, or any Effect. One that `observe` has made is the run itself, with its own
+ * name.
+ *
+ * @category models
+ */
 export type Job<A, E, R> = Agent.Agent<A, E, R> | Effect.Effect<A, E, R>
 
 /** What a job runs as. @category type-level */
@@ -100,6 +105,8 @@ type AnyJob = Job<unknown, unknown, unknown>
 
 const isEffect = (job: AnyJob): job is Effect.Effect<unknown, unknown, unknown> => !Agent.isAgent(job)
 
+const ObservedId = "~effigent/Runs/Observed"
+
 /**
  * Tells that an Effect is a run: what a team or a program of several agents does, so that the runs inside it are shown
  * beneath it. Where nobody watches, the Effect is run as it is.
@@ -109,8 +116,8 @@ const isEffect = (job: AnyJob): job is Effect.Effect<unknown, unknown, unknown> 
 export const observe = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   about: { readonly name?: string | undefined; readonly role?: string | undefined; readonly input?: unknown } = {}
-): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Watching.Current, (parent) => {
+): Effect.Effect<A, E, R> => {
+  const observed = Effect.flatMap(Watching.Current, (parent) => {
     if (parent === undefined) return effect
     return Effect.flatMap(Watching.Role, (given) => {
       const role = about.role ?? given
@@ -123,6 +130,11 @@ export const observe = <A, E, R>(
       )
     })
   })
+  // So that `start` does not put a run around what is one.
+  return Object.assign(observed, { [ObservedId]: true })
+}
+
+const isObserved = (effect: object): boolean => ObservedId in effect
 
 const endOf = (exit: Exit.Exit<unknown, unknown>, reason: string | undefined): RunEvent => {
   if (Exit.isFailure(exit)) return Watching.endOf(exit.cause, "", reason)
@@ -159,7 +171,11 @@ const launch = <A, E, R>(
   Effect.flatMap(Clock.Clock, (clock) => {
     const log = new Log(options.id, clock, Math.max(1, options.keep ?? defaultKeep))
     const settled = Deferred.makeUnsafe<A, E | Agent.AgentError | RunWasCancelled>()
-    const work: Effect.Effect<A, E | Agent.AgentError, R> = isEffect(job) ? observe(job, options) : Agent.run(job)
+    const work: Effect.Effect<A, E | Agent.AgentError, R> = !isEffect(job)
+      ? Agent.run(job)
+      : isObserved(job)
+        ? job
+        : observe(job, options)
     const finish = (exit: Exit.Exit<A, E | Agent.AgentError>): void => {
       const root = log.view.get(log.root)
       if (root !== undefined && !isOver(root)) {
