@@ -120,6 +120,14 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "bob: I know nothing of you.",
     "kept of ada: The user eats meat since May., The user is called Ada.",
     "after erasing: 0"
+  "21-run-events.ts": [
+    "● gardener\n> Why are my tomatoes yellow?\n",
+    "│ ● botanist\n│ > What makes tomato leaves yellow?\n│ Age, water, nitrogen?\n",
+    "✓ ask_botanist Too little **nitrogen**, mostly.",
+    "- Water them in the morning.\n",
+    "requests: 3, tokens out: 35, cost: 0.035",
+    "roles: main; calls: ask_botanist",
+    "job-1 is running\nRun job-1 was cancelled: it takes too long"
   ]
 }
 

@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { Agent, Output, Session, SessionWindow } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { SessionStores } from "effigent/layers/store"
-import { Metrics, Relay, Runs } from "effigent/run"
+import { type Metrics, Relay, Runs } from "effigent/run"
 import { ScriptedModel } from "effigent/testing"
 
 const { json, text } = ScriptedModel
