@@ -122,7 +122,7 @@ export class Painter {
   }
 
   private value(value: unknown): string {
-    return truncate(oneLine(show(value)), this.look.values ?? 200)
+    return truncate(oneLine(show(value)).trim(), this.look.values ?? 200)
   }
 
   private paint(envelope: RunEnvelope): void {
