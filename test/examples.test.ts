@@ -120,6 +120,7 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "bob: I know nothing of you.",
     "kept of ada: The user eats meat since May., The user is called Ada.",
     "after erasing: 0"
+  ],
   "21-run-events.ts": [
     "● gardener\n> Why are my tomatoes yellow?\n",
     "│ ● botanist\n│ > What makes tomato leaves yellow?\n│ Age, water, nitrogen?\n",

@@ -121,9 +121,9 @@ describe("metrics", () => {
           requests: 2,
           usage: { inputTokens: 150, outputTokens: 30 },
           cost: 210,
-          // The first answer has no text: its calls took 200 ms, the tools 700 ms, the second answer 300 ms more.
-          timeToFirstToken: 1200,
-          duration: 1250
+          // The first answer has no text: it took 200 ms, the calls 700 ms, the second answer's first letter 350 ms.
+          timeToFirstToken: 1250,
+          duration: 1350
         })
         assert.strictEqual(roles["main"]?.duration, 650)
         assert.deepStrictEqual(
