@@ -193,7 +193,9 @@ export const ApprovalRequest = Schema.Struct({
   /** What the action does, as the model is told. */
   description: Schema.optionalKey(Schema.String),
   sideEffect: SideEffect,
-  /** SHA-256 of the action's name, its input and what else the approval is bound to. */
+  /** What else the approval is bound to, as the action says: the version of a file, a balance. */
+  resources: Schema.optionalKey(Schema.Json),
+  /** SHA-256 of the action's name, its input, its side effect and `resources`. */
   digest: Schema.String
 })
 

@@ -10,6 +10,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import type * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
@@ -60,6 +61,11 @@ export interface PolicyOptions<in In, out R = never> {
   readonly sideEffect?: SideEffect | undefined
   /** Whether a call needs approval. Default: what the tool's `needsApproval` says, else `never`. */
   readonly approval?: Approval<In, R> | undefined
+  /**
+   * What an approval is bound to besides the action and its input: the version of a file, a balance. Where it has changed
+   * when the call is to be run, the approval is void and is asked for again. Default: nothing.
+   */
+  readonly resources?: ((input: In, call: ActionCall) => Effect.Effect<Json, never, R>) | undefined
   /** After how long a call is stopped and reported as `timeout`. Default: never. */
   readonly timeout?: Duration.Input | undefined
   /** How a failure is tried again before the model is told. Signals (`retry`, `stop`, `abort`) are not. Default: not. */
@@ -95,6 +101,18 @@ export interface Policy {
   readonly onDemand: boolean
 }
 
+/**
+ * Finds out what became of a call of which nobody knows, because the program ended while it was at work: `Some` with the
+ * result if it was done, `None` if it was not and is to be run now. A failure says that it cannot be found out; then a
+ * person is asked. For actions that must not run twice, in flows that go on after a crash.
+ *
+ * @category models
+ */
+export type Reconcile<In, Out, R = never> = (
+  input: In,
+  context: ActionContext
+) => Effect.Effect<Option.Option<Out>, unknown, R>
+
 const TypeId = "~effigent/Action"
 
 /**
@@ -128,6 +146,8 @@ export interface Runner<in out In, out Out, out E, out R> {
   /** What the model passed, decoded and completed with what the host adds. Fails with what is wrong, in words. */
   readonly decode: (input: Json) => Effect.Effect<In, Schema.SchemaError, R>
   readonly approval: Approval<In, R>
+  readonly resources: PolicyOptions<In, R>["resources"]
+  readonly reconcile: Reconcile<In, Out, R> | undefined
   readonly run: (input: In, context: ActionContext) => Effect.Effect<Out, E, R>
   readonly encode: (result: unknown) => Effect.Effect<Json, Schema.SchemaError, R>
   /** A failure of its own Schema, encoded; absent where it is none of it. */
@@ -233,7 +253,7 @@ export const make = <
   RA = never
 >(
   name: string,
-  config: Omit<PolicyOptions<never>, "approval"> & {
+  config: Omit<PolicyOptions<never>, "approval" | "resources"> & {
     /** What it does and when to call it, for the model. */
     readonly description: string
     /** What the model passes. Default: nothing. */
@@ -245,6 +265,8 @@ export const make = <
     /** What the handler gets besides, unseen by the model and by no means its to set: who asks, keys, limits. */
     readonly host?: H | undefined
     readonly approval?: Approval<NoInfer<Input["Type"] & HostValues<H>>, RA> | undefined
+    readonly resources?: PolicyOptions<NoInfer<Input["Type"] & HostValues<H>>, RA>["resources"]
+    readonly reconcile?: Reconcile<NoInfer<Input["Type"] & HostValues<H>>, NoInfer<Output["Type"]>, RA> | undefined
     readonly run: (input: NoInfer<Input["Type"] & HostValues<H>>, context: ActionContext) => Ran
   }
 ): Action<
@@ -274,6 +296,8 @@ export const make = <
         : (json: Json) =>
             Effect.flatMap(decode(json), (own) => Effect.map(values, (given) => Object.assign({}, own, given))),
     approval: config.approval ?? "never",
+    resources: config.resources,
+    reconcile: config.reconcile,
     run: config.run,
     encode: encoderOf(config.output),
     encodeFailure: failureEncoderOf(config.failure),
@@ -318,13 +342,17 @@ const failureEncoderOf = (schema: Schema.Top | undefined) => {
 export const fromTool = <T extends Tool.Any, E, R, RA = never>(
   tool: T,
   run: (input: Tool.Parameters<T>, context: ActionContext) => Effect.Effect<Tool.Success<T>, E, R>,
-  options: PolicyOptions<Tool.Parameters<T>, RA> = {}
+  options: PolicyOptions<Tool.Parameters<T>, RA> & {
+    readonly reconcile?: Reconcile<Tool.Parameters<T>, Tool.Success<T>, RA> | undefined
+  } = {}
 ): Action<Tool.Parameters<T>, Tool.Success<T>, E, R | RA | Tool.HandlerServices<T>> => {
   const runner = {
     decode: Schema.isSchema(tool.parametersSchema)
       ? Schema.decodeUnknownEffect(Schema.toCodecJson(tool.parametersSchema), parsing)
       : Effect.succeed,
     approval: options.approval ?? approvalOf(tool),
+    resources: options.resources,
+    reconcile: options.reconcile,
     run,
     encode: encoderOf(tool.successSchema),
     encodeFailure: failureEncoderOf(tool.failureSchema),
@@ -365,6 +393,8 @@ export const fromToolkit = <Tools extends Record<string, Tool.Any>>(
       // The toolkit decodes for itself; here it is told what is wrong, and what approval is asked for.
       decode: (json) => Effect.as(decode(json), { json }),
       approval: asGiven(own.approval ?? approvalOf(tool), decode),
+      resources: resourcesAsGiven(own.resources, decode),
+      reconcile: undefined,
       run: ({ json }, { call, progress }) =>
         Effect.gen(function* () {
           const handlers = yield* toolkit
@@ -413,6 +443,16 @@ const asGiven = (
           }),
           Effect.orDie
         )
+
+const resourcesAsGiven = (
+  resources: PolicyOptions<never>["resources"],
+  decode: (json: unknown) => Effect.Effect<unknown, Schema.SchemaError, unknown>
+): PolicyOptions<{ readonly json: Json }, unknown>["resources"] =>
+  resources === undefined
+    ? undefined
+    : ({ json }, call) =>
+        // The tool's own Schema gives the input.
+        Effect.orDie(Effect.flatMap(decode(json), (input) => resources(input as never, call)))
 
 /**
  * The action of a tool that runs elsewhere: the `ActionExecutor` is given the encoded call. Approval, time-outs and

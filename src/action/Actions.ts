@@ -1,36 +1,15 @@
 /** Gives an agent actions: its runs then call them until they have an answer, within limits that hold. */
-import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import type { Tool, Toolkit } from "../../services/AiTool.ts"
-import type { ModelRequest } from "../../services/ModelProvider.ts"
-import type { Acts, Begun, Opening } from "../agent/Acts.ts"
 import * as Agent from "../agent/Agent.ts"
 import * as Action from "./Action.ts"
-import * as Planning from "./Planning.ts"
-import * as Rounds from "./Rounds.ts"
-import * as Toolset from "./Toolset.ts"
+import type * as Toolset from "./Toolset.ts"
+import { type Options, Using } from "./Using.ts"
 
 export type { Middleware } from "./Dispatch.ts"
 export { type CallField, fields } from "./Fields.ts"
+export type { Options } from "./Using.ts"
 export { ActionNameError } from "./Toolset.ts"
-
-/**
- * How an agent acts.
- *
- * @category models
- */
-export interface Options<E = never, R = never> extends Rounds.Options<E, R> {
-  /**
-   * How the model says what to call: by its own tool calls (`native`), or by a plan in structured output (`plan`), for
-   * models and endpoints that have no tool calls. Default `native`.
-   */
-  readonly protocol?: "native" | "plan" | undefined
-  /**
-   * Whether a plan begins with what the model thinks. A thought stands in the text of its round, and in the prompts of
-   * the next ones. Of no effect on native calls. Default false; `ReAct` in `effigent/patterns` sets it.
-   */
-  readonly thoughts?: boolean | undefined
-}
 
 /** What `use` takes: an action, or a toolkit of `effect/ai` as it is. @category models */
 export type Usable = Action.Any | Toolkit.Any
@@ -51,40 +30,6 @@ const actionsOf = (usable: Usable): ReadonlyArray<Action.Any> =>
     ? [usable]
     : // A toolkit: `Toolkit.Any` names what `fromToolkit` needs of it.
       Action.fromToolkit(usable as Toolkit.Toolkit<Record<string, Tool.Any>>)
-
-// What `use` attaches to an agent, in the form in which a further `use` finds it.
-class Using<E, R> implements Acts<E, R> {
-  readonly actions: ReadonlyArray<Action.Any>
-  readonly options: Options<E, R>
-  readonly toolset: Toolset.Toolset
-
-  constructor(actions: ReadonlyArray<Action.Any>, options: Options<E, R>) {
-    this.actions = actions
-    this.toolset = Toolset.make(actions)
-    this.options = options
-  }
-
-  readonly offer = (): Pick<ModelRequest, "tools" | "toolChoice"> =>
-    this.options.protocol === "plan"
-      ? { tools: [] }
-      : { tools: this.toolset.tools([]), toolChoice: this.options.toolChoice ?? "auto" }
-
-  readonly begin = <E1, R1>(
-    opening: Opening<E1, R1>
-  ): Effect.Effect<Begun<E, R>, E | E1 | Agent.AgentError, R | R1> => {
-    const { options, toolset } = this
-    const { wrong } = toolset
-    // `use` says that it fails so.
-    if (wrong !== undefined) return Effect.fail(wrong as E)
-    return Effect.flatMap(
-      Rounds.begin(toolset, options, opening.tell),
-      (work): Effect.Effect<Begun<E, R>, E | E1 | Agent.AgentError, R | R1> =>
-        options.protocol === "plan"
-          ? Planning.run(work, options, opening)
-          : Effect.succeed({ config: opening.config, acting: Rounds.native(work, options) })
-    )
-  }
-}
 
 const isUsable = (value: unknown): boolean => Array.isArray(value)
 

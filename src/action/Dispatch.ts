@@ -50,7 +50,7 @@ export interface Site {
   readonly gated: (action: Any) => boolean
   readonly artifacts: Artifacts.ArtifactStore["Service"]
   /** Tells those who watch the run. */
-  readonly tell: (event: ActionEvent) => void
+  readonly tell: (event: ActionEvent) => Effect.Effect<void>
   /** When the time of the loop is up, in milliseconds since 1970. */
   readonly deadline: number
   /** What makes the keys of calls unique: the id of the run. */
@@ -67,7 +67,8 @@ export interface Settled {
   readonly answer: { readonly by: "returned" | "stopped"; readonly value: Json } | undefined
 }
 
-type AnyRunner = Runner<unknown, unknown, unknown, unknown>
+/** How any action is run, with its types erased. @category models */
+export type AnyRunner = Runner<unknown, unknown, unknown, unknown>
 
 /**
  * A call that may be run: its action and its decoded input.
@@ -97,7 +98,7 @@ export const notRun = (
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** How the loop runs an action of which nothing more is known. @category reading */
-const runnerOfAny = (action: Any): AnyRunner =>
+export const runnerOfAny = (action: Any): AnyRunner =>
   // Its input comes from its own `decode`, and what it needs is in the type of the run that uses it.
   runnerOf(action) as unknown as AnyRunner
 
@@ -145,12 +146,20 @@ const approvalOf = (
   return Effect.flatMap(needs, (needed) => {
     if (!needed && !site.gated(action)) return Effect.undefined
     const { description } = action.tool
-    return Effect.map(Digest.ofJson([call.action, call.input]), (digest) => ({
-      call,
-      ...(description === undefined ? {} : { description }),
-      sideEffect: action.policy.sideEffect,
-      digest
-    }))
+    const { sideEffect } = action.policy
+    const { resources } = runner
+    return Effect.flatMap(resources === undefined ? Effect.undefined : resources(input, call), (bound) =>
+      Effect.map(
+        Digest.ofJson([call.action, call.input, sideEffect, ...(bound === undefined ? [] : [bound])]),
+        (digest) => ({
+          call,
+          ...(description === undefined ? {} : { description }),
+          sideEffect,
+          ...(bound === undefined ? {} : { resources: bound }),
+          digest
+        })
+      )
+    )
   })
 }
 
@@ -164,15 +173,19 @@ export const denied = (ready: Ready, decision: Decision, at: number): ActionReco
     { sideEffect: ready.action.policy.sideEffect, decision }
   )
 
+/** What tells a call from all others, and is the same for each try of it. @category reading */
+export const keyOf = (site: Pick<Site, "run">, call: ActionCall): string => `${site.run}/${call.id}`
+
 /**
- * Runs a call whose approval, if it needs any, was given.
+ * Runs a call whose approval, if it needs any, was given. `work`: what is done instead of running the action.
  *
  * @category dispatching
  */
 export const perform = Effect.fnUntraced(function* (
   site: Site,
   ready: Ready,
-  decision: Decision | undefined
+  decision: Decision | undefined,
+  work: AnyRunner["run"] = runnerOfAny(ready.action).run
 ): Effect.fn.Return<Settled, Abort<unknown>, unknown> {
   const { action, call, input } = ready
   const { policy } = action
@@ -195,11 +208,13 @@ export const perform = Effect.fnUntraced(function* (
   })
   const once = Effect.suspend(() => {
     tries++
-    return runner.run(input, {
+    return work(input, {
       call,
-      key: `${site.run}/${call.id}`,
+      key: keyOf(site, call),
       progress: (value) =>
-        Effect.sync(() => site.tell({ _tag: "ActionProgress", call, value: JSON.parse(JSON.stringify(value ?? null)) }))
+        Effect.suspend(() =>
+          site.tell({ _tag: "ActionProgress", call, value: JSON.parse(JSON.stringify(value ?? null)) })
+        )
     })
   })
   const retried = policy.retry === undefined ? once : Effect.retry(once, { schedule: policy.retry, while: isPlain })
@@ -264,21 +279,57 @@ const failed = (
   )
 }
 
-const isReady = (checked: Ready | ActionRecord): checked is Ready => "_tag" in checked
+/** Whether a call may be run. @category guards */
+export const isReady = (checked: Ready | ActionRecord): checked is Ready => "_tag" in checked
 
 /**
- * Dispatches a call: checks it, asks the `ApprovalGate` where it needs approval, runs it.
+ * What may differ between the loop inside a response and one that waits elsewhere: how a decision is found, and what runs
+ * a call that may be run.
+ *
+ * @category models
+ */
+export interface Driver {
+  readonly decide: (site: Site, request: ApprovalRequest) => Effect.Effect<Decision, unknown, unknown>
+  readonly perform: (
+    site: Site,
+    ready: Ready,
+    decision: Decision | undefined
+  ) => Effect.Effect<Settled, unknown, unknown>
+}
+
+/**
+ * Dispatches a call: checks it, lets its approval be decided where it needs one, runs it. What an approval is bound to is
+ * looked at once more when it is there: it may have taken long.
  *
  * @category dispatching
  */
-export const dispatch = (site: Site, call: ActionCall): Effect.Effect<Settled, Abort<unknown>, unknown> =>
+export const dispatch = (
+  site: Site,
+  call: ActionCall,
+  driver: Driver = inResponse
+): Effect.Effect<Settled, unknown, unknown> =>
   Effect.flatMap(check(site, call), (checked) => {
     if (!isReady(checked)) return Effect.succeed(settled(checked))
-    if (checked.approval === undefined) return perform(site, checked, undefined)
-    return Effect.flatMap(decide(site, checked.approval), (decision) =>
-      decision._tag === "Approved"
-        ? perform(site, checked, decision)
-        : Effect.map(Clock.currentTimeMillis, (at) => settled(denied(checked, decision, at)))
+    return checked.approval === undefined
+      ? driver.perform(site, checked, undefined)
+      : approved(site, driver, checked, checked.approval)
+  })
+
+const approved = (
+  site: Site,
+  driver: Driver,
+  ready: Ready,
+  request: ApprovalRequest
+): Effect.Effect<Settled, unknown, unknown> =>
+  Effect.flatMap(driver.decide(site, request), (decision) => {
+    if (decision._tag === "Denied") {
+      return Effect.map(Clock.currentTimeMillis, (at) => settled(denied(ready, decision, at)))
+    }
+    if (request.resources === undefined) return driver.perform(site, ready, decision)
+    return Effect.flatMap(approvalOf(site, ready.call, ready.action, runnerOfAny(ready.action), ready.input), (now) =>
+      now === undefined || now.digest === request.digest
+        ? driver.perform(site, ready, decision)
+        : approved(site, driver, ready, now)
     )
   })
 
@@ -291,6 +342,8 @@ const decide = Effect.fnUntraced(function* (site: Site, request: ApprovalRequest
     ? yield* gate(request)
     : yield* Effect.timeoutOrElse(gate(request), { duration: left, orElse: () => Effect.succeed(nobodyDecided) })
 })
+
+const inResponse: Driver = { decide, perform }
 
 /**
  * Tells of a call, those who watch and the `ActionAudit`: that it begins, and what became of it, also where its run is
@@ -305,10 +358,7 @@ export const told = <E, R>(
 ): Effect.Effect<Settled, E, R> =>
   Effect.flatMap(ActionAudit, (audit) =>
     Effect.flatMap(Clock.currentTimeMillis, (at) => {
-      const say = (event: ActionEvent) => {
-        site.tell(event)
-        return audit(event)
-      }
+      const say = (event: ActionEvent) => Effect.andThen(site.tell(event), audit(event))
       const ended = (exit: Exit.Exit<Settled, E>) =>
         say({
           _tag: "ActionEnded",

@@ -11,6 +11,8 @@ import type { Json } from "../../services/Json.ts"
 import type { Begun, Opening } from "../agent/Acts.ts"
 import type { AgentError, Config } from "../agent/Agent.ts"
 import * as Output from "../output/Output.ts"
+import type { Said } from "../request/Acting.ts"
+import type { Attempt } from "../request/ModelResponse.ts"
 import * as Rounds from "./Rounds.ts"
 
 const Call = Schema.Struct({
@@ -84,6 +86,41 @@ const planning = (config: Config, work: Rounds.Work): Config => {
 }
 
 /**
+ * Asks for the calls of one round; undefined where the model is ready to answer.
+ *
+ * @category running
+ */
+export const plan = Effect.fnUntraced(function* <E1, R1>(
+  work: Rounds.Work,
+  opening: Opening<E1, R1>,
+  thoughts: boolean
+): Effect.fn.Return<
+  { readonly said: Said; readonly attempts: ReadonlyArray<Attempt> } | undefined,
+  E1 | AgentError,
+  R1
+> {
+  const full = yield* opening.ask(planning(opening.config, work), thoughts ? ThoughtfulPlan : Plan)
+  // What was asked for is one of the two.
+  const { calls, next, thought = "" } = full.data as typeof Plan.Type & { readonly thought?: string }
+  if (next === "answer" || calls.length === 0) return undefined
+  const made = calls.map(({ action, input }) => ({ id: "", name: action, arguments: JSON.stringify(input), input }))
+  return { said: { text: thought, thoughts: [], calls: made }, attempts: full.attempts }
+})
+
+/** What the agent is to be asked for its answer, which may be there already. @category running */
+export const answering = (work: Rounds.Work, config: Config, answer: string | undefined): Begun<never, never> => ({
+  config: withResults(config, work),
+  acting: {
+    offer: () => ({ tools: [] }),
+    messages: () => [],
+    isOpen: () => false,
+    act: () => Effect.succeed({ _tag: "Ask" }),
+    summary: () => Rounds.summaryOf(work),
+    ...(answer === undefined ? {} : { answer })
+  }
+})
+
+/**
  * Runs all rounds, and gives what the agent is then to be asked for its answer.
  *
  * @category running
@@ -93,34 +130,12 @@ export const run = Effect.fnUntraced(function* <E, R, E1, R1>(
   options: Rounds.Options<E, R> & { readonly thoughts?: boolean | undefined },
   opening: Opening<E1, R1>
 ): Effect.fn.Return<Begun<E, R>, E | E1 | AgentError, R | R1> {
-  let answer: string | undefined
   while (Rounds.isOpen(work.state.status)) {
     if (options.steer !== undefined) yield* Rounds.steering(work, options.steer)
-    const full = yield* opening.ask(planning(opening.config, work), options.thoughts === true ? ThoughtfulPlan : Plan)
-    // What was asked for is one of the two.
-    const plan = full.data as typeof Plan.Type & { readonly thought?: string }
-    if (plan.next === "answer" || plan.calls.length === 0) break
-    const calls = plan.calls.map(({ action, input }) => ({
-      id: "",
-      name: action,
-      arguments: JSON.stringify(input),
-      input
-    }))
-    const said = { text: plan.thought ?? "", thoughts: [], calls }
-    const next = yield* Rounds.act(work, options, said)
-    if (next._tag === "Ask") continue
-    answer = next.text
-    break
+    const planned = yield* plan(work, opening, options.thoughts === true)
+    if (planned === undefined) break
+    const next = yield* Rounds.act(work, options, planned.said)
+    if (next._tag === "Answer") return answering(work, opening.config, next.text)
   }
-  return {
-    config: withResults(opening.config, work),
-    acting: {
-      offer: () => ({ tools: [] }),
-      messages: () => [],
-      isOpen: () => false,
-      act: () => Effect.succeed({ _tag: "Ask" }),
-      summary: () => Rounds.summaryOf(work),
-      ...(answer === undefined ? {} : { answer })
-    }
-  }
+  return answering(work, opening.config, undefined)
 })

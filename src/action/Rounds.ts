@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import type { ActionEvent, ActionRecord, ActionRound, ActionSummary, LoopStatus } from "../../services/Action.ts"
+import type { ActionCall, ActionRecord, ActionRound, ActionSummary, LoopStatus } from "../../services/Action.ts"
 import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
@@ -62,14 +62,27 @@ const freshRun = Effect.map(Effect.all([Random.nextInt, Random.nextInt]), (numbe
   numbers.map((n) => (n >>> 0).toString(36)).join("")
 )
 
-/** Begins a run of these actions. @category constructors */
+/** A run that goes on. @category models */
+export interface Before {
+  /** The id of the run. */
+  readonly run: string
+  readonly state: Loop.LoopState
+  /** How many milliseconds it has acted. */
+  readonly elapsed: number
+  /** Where artifacts are kept, unless an `ArtifactStore` is provided. */
+  readonly artifacts: Artifacts.ArtifactStore["Service"]
+}
+
+/** Begins a run of these actions, or goes on with one. @category constructors */
 export const begin = Effect.fnUntraced(function* (
   toolset: Toolset.Toolset,
   options: Pick<Options, keyof Loop.Limits | "approvals">,
-  tell: (event: ActionEvent) => void
+  tell: Dispatch.Site["tell"],
+  before?: Before
 ): Effect.fn.Return<Work> {
-  const artifacts = Option.getOrElse(yield* Effect.serviceOption(Artifacts.ArtifactStore), Artifacts.inMemory)
-  const startedAt = yield* Clock.currentTimeMillis
+  const given = yield* Effect.serviceOption(Artifacts.ArtifactStore)
+  const artifacts = Option.getOrElse(given, () => before?.artifacts ?? Artifacts.inMemory())
+  const startedAt = (yield* Clock.currentTimeMillis) - (before?.elapsed ?? 0)
   const bounds = Loop.boundsOf(options)
   const approvals = options.approvals ?? "declared"
   const add = (names: ReadonlyArray<string>): void => {
@@ -79,7 +92,7 @@ export const begin = Effect.fnUntraced(function* (
     bounds,
     startedAt,
     toolset,
-    state: Loop.start,
+    state: before?.state ?? Loop.start,
     answeredBy: undefined,
     services: Context.make(Artifacts.ArtifactStore, artifacts).pipe(Context.add(Toolset.Findings, { add })),
     site: {
@@ -93,7 +106,7 @@ export const begin = Effect.fnUntraced(function* (
       artifacts,
       tell,
       deadline: startedAt + bounds.time,
-      run: yield* freshRun
+      run: before?.run ?? (yield* freshRun)
     }
   }
   return work
@@ -116,16 +129,18 @@ export const summaryOf = ({ answeredBy, state }: Work): ActionSummary => ({
   rounds: state.rounds
 })
 
-const around = (
+/** How calls are dispatched, with the middleware around them. @category running */
+export const around = (
   middleware: ReadonlyArray<Dispatch.Middleware<unknown, unknown>>,
-  site: Dispatch.Site
-): ((call: ActionRecord["call"]) => Effect.Effect<Dispatch.Settled, unknown, unknown>) => {
-  if (middleware.length === 0) return (call) => Dispatch.dispatch(site, call)
+  site: Dispatch.Site,
+  driver?: Dispatch.Driver
+): ((call: ActionCall) => Effect.Effect<Dispatch.Settled, unknown, unknown>) => {
+  if (middleware.length === 0) return (call) => Dispatch.dispatch(site, call, driver)
   return (call) => {
     // What the action itself says of the run's answer stands, unless the middleware made another record.
     let inner: Dispatch.Settled | undefined
-    const last = (given: ActionRecord["call"]): Effect.Effect<ActionRecord, unknown, unknown> =>
-      Effect.map(Dispatch.dispatch(site, given), (settled) => {
+    const last = (given: ActionCall): Effect.Effect<ActionRecord, unknown, unknown> =>
+      Effect.map(Dispatch.dispatch(site, given, driver), (settled) => {
         inner = settled
         return settled.record
       })
@@ -159,27 +174,46 @@ const acting = Effect.fnUntraced(function* (
   options: Pick<Options<unknown, unknown>, "concurrency" | "middleware">,
   said: Said
 ): Effect.fn.Return<Next, unknown, unknown> {
-  const { bounds, site, toolset } = work
-  const admitted = Loop.admit(work.state, bounds, said, (name) => toolset.find(name)?.policy.maxCalls)
+  const { site } = work
+  const admitted = admit(work, said)
   const dispatch = around(options.middleware ?? [], site)
   const all = Effect.forEach(
     admitted,
-    ({ call, skip }) => {
-      const done =
-        skip === undefined
-          ? dispatch(call)
-          : Effect.map(Clock.currentTimeMillis, (at) => ({
-              record: Dispatch.notRun(call, "skipped", skip, at),
-              answer: undefined
-            }))
-      return Dispatch.told(site, call, done)
-    },
-    { concurrency: options.concurrency ?? 16 }
+    ({ call, skip }) => Dispatch.told(site, call, skip === undefined ? dispatch(call) : skipped(call, skip)),
+    { concurrency: options.concurrency ?? defaultConcurrency }
   )
-  const settled = yield* all.pipe(
-    Effect.provideContext(work.services),
-    Effect.mapError((error) => (error instanceof Abort ? error.error : error))
-  )
+  const settled = yield* all.pipe(Effect.provideContext(work.services), Effect.mapError(failureOf))
+  return yield* close(work, said, admitted, settled)
+})
+
+/** How many calls of a round run at once where nobody says. @category constants */
+export const defaultConcurrency = 16
+
+/** How a run fails that an action aborts. @category errors */
+export const failureOf = (error: unknown): unknown => (error instanceof Abort ? error.error : error)
+
+/** Which calls of a round may run. @category running */
+export const admit = ({ bounds, state, toolset }: Work, said: Pick<Said, "calls">): ReadonlyArray<Loop.Admitted> =>
+  Loop.admit(state, bounds, said, (name) => toolset.find(name)?.policy.maxCalls)
+
+/** A call that a limit keeps from running. @category running */
+export const skipped = (call: ActionCall, why: string): Effect.Effect<Dispatch.Settled> =>
+  Effect.map(Clock.currentTimeMillis, (at) => ({
+    record: Dispatch.notRun(call, "skipped", why, at),
+    answer: undefined
+  }))
+
+/**
+ * Ends a round, and says how to go on. `admitted` and `settled` are its calls and what became of them, in one order.
+ *
+ * @category running
+ */
+export const close = Effect.fnUntraced(function* (
+  work: Work,
+  said: Pick<Said, "text" | "thoughts">,
+  admitted: ReadonlyArray<Pick<Loop.Admitted, "call">>,
+  settled: ReadonlyArray<Dispatch.Settled>
+): Effect.fn.Return<Next> {
   const elapsed = (yield* Clock.currentTimeMillis) - work.startedAt
   const round: ActionRound = {
     text: said.text,
@@ -187,7 +221,7 @@ const acting = Effect.fnUntraced(function* (
     // The call is that of the model, also where a middleware passed on another one.
     records: settled.map(({ record }, index) => ({ ...record, call: admitted[index]?.call ?? record.call }))
   }
-  work.state = Loop.settle(work.state, bounds, round, elapsed)
+  work.state = Loop.settle(work.state, work.bounds, round, elapsed)
   const answer = settled.find((one) => one.answer !== undefined)?.answer
   if (answer === undefined) return { _tag: "Ask" }
   work.answeredBy = answer.by

@@ -2,13 +2,21 @@
  * How actions are bound to an agent: what `Action.use` attaches, and what the agent's responses ask of it. The agent
  * itself knows nothing of actions, so that programs without them need not load any.
  */
+import * as Data from "effect/Data"
 import type * as Effect from "effect/Effect"
 import type { ActionEvent } from "../../services/Action.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
 import type * as Output from "../output/Output.ts"
-import type { Acting } from "../request/Acting.ts"
+import type { Acting, Left } from "../request/Acting.ts"
 import type { FullResponse } from "../request/ModelResponse.ts"
 import type { AgentError, Config } from "./Agent.ts"
+
+/**
+ * No failure of its own: the model has called, and the calls are run elsewhere; another response goes on.
+ *
+ * @category errors
+ */
+export class TurnLeft extends Data.TaggedError("TurnLeft")<{ readonly left: Left }> {}
 
 /**
  * What a response gives to its actions when it begins.

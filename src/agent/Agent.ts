@@ -523,6 +523,9 @@ export const acts = <A, E, R, I, E2, R2>(
   return new Impl<A, E | E2, R | R2, I>(config, provider, around, { ...attached, acts: make(attached.acts) })
 }
 
+/** What acts for an agent, if anything does. @category reading */
+export const actsOf = <A, E, R, I>(self: Agent<A, E, R, I>): Acts<E, R> | undefined => reveal(self).attached.acts
+
 const contractOf = <A, E, R, I>(self: Agent<A, E, R, I>): Result.Result<Contract.Contract<A, R>, OutputPathError> => {
   const { ensureAllKeys, ensureKeys: keys, format, output: source } = self.config
   const compiled =

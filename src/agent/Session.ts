@@ -28,6 +28,7 @@ import * as Slots from "../prompt/Slots.ts"
 import * as Text from "../prompt/Text.ts"
 import type { Attempt, FullResponse } from "../request/ModelResponse.ts"
 import { totalUsage } from "../request/Recorder.ts"
+import { TurnLeft } from "./Acts.ts"
 import * as Agent from "./Agent.ts"
 import * as Messages from "./Messages.ts"
 import { freshId, open, type OpenHistory, save, SessionTurnError, stateOf } from "./SessionHistory.ts"
@@ -154,6 +155,7 @@ const partOf = (
   cause: Cause.Cause<unknown>,
   attempt: Attempt | undefined
 ): Pick<SessionTurn, "messages" | "partial"> | undefined => {
+  if (cause.reasons.some((reason) => Cause.isFailReason(reason) && reason.error instanceof TurnLeft)) return undefined
   const partial = Cause.hasInterruptsOnly(cause) ? "interrupted" : "failed"
   const wanted = options.partial ?? "interrupted"
   if (wanted === "none" || (wanted === "interrupted" && partial === "failed")) return undefined

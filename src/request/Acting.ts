@@ -8,7 +8,8 @@ import type { ActionEvent, ActionSummary } from "../../services/Action.ts"
 import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { ModelRequest } from "../../services/ModelProvider.ts"
-import type { Thought } from "./ModelResponse.ts"
+import type { Attempt, Thought } from "./ModelResponse.ts"
+import type { Change } from "./Validation.ts"
 
 /**
  * A call as the model made it.
@@ -40,6 +41,31 @@ export interface Said {
 export type Next = { readonly _tag: "Ask" } | { readonly _tag: "Answer"; readonly text: string }
 
 /**
+ * Where a response stood in its corrections.
+ *
+ * @category models
+ */
+export interface Correcting {
+  /** How many corrections there were. */
+  readonly retry: number
+  /** What is wrong with the last answer. */
+  readonly correction: string | undefined
+  /** What validators changed. */
+  readonly change: Change
+}
+
+/**
+ * A response that is left, since its calls are run elsewhere.
+ *
+ * @category models
+ */
+export interface Left extends Correcting {
+  readonly said: Said
+  /** Every attempt of the response. */
+  readonly attempts: ReadonlyArray<Attempt>
+}
+
+/**
  * What acts in one response.
  *
  * @category models
@@ -55,6 +81,10 @@ export interface Acting<out E = never, out R = never> {
   readonly isOpen: () => boolean
   /** Runs the calls of a round. What happens is told as it happens. */
   readonly act: (said: Said, tell: (event: ActionEvent) => void) => Effect.Effect<Next, E, R>
+  /** Takes the calls of a round elsewhere, in the place of `act`: it ends the response, which another one goes on with. */
+  readonly leave?: ((left: Left) => Effect.Effect<never, E, R>) | undefined
+  /** Where the response stood that this one goes on with. */
+  readonly from?: Correcting | undefined
   /** The answer, where it is there already and no model is to be asked for it. */
   readonly answer?: string | undefined
   /** What was done so far. */

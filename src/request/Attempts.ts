@@ -16,7 +16,7 @@ import * as JsonScanner from "../parse/JsonScanner.ts"
 import type { Shape } from "../parse/Shape.ts"
 import * as StrictJson from "../parse/StrictJson.ts"
 import type { PromptError } from "../prompt/PromptError.ts"
-import type { Acting } from "./Acting.ts"
+import type { Acting, Said } from "./Acting.ts"
 import * as Budget from "./Budget.ts"
 import type { Attempt, FullResponse } from "./ModelResponse.ts"
 import type { Recorder } from "./Recorder.ts"
@@ -128,10 +128,11 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
 ): Effect.fn.Return<FullResponse<A>, PlanError | E, R> {
   let plan = given
   let formatFallback = plan.contract.formatFallback
-  let change: Validation.Change = {}
-  let correction: string | undefined
+  const from = given.acting?.from
+  let change: Validation.Change = from?.change ?? {}
+  let correction = from?.correction
   let repair: Repair.Repair | undefined
-  for (let retry = 0; ; retry++) {
+  for (let retry = from?.retry ?? 0; ; retry++) {
     recorder.begin(plan.contract.format, repair !== undefined)
     const ask: Omit<Ask, "attempt"> = {
       correction,
@@ -142,7 +143,7 @@ export const run = Effect.fnUntraced(function* <A, E, R>(
     }
     const answered = yield* plan.acting === undefined || repair !== undefined
       ? attempt(plan, recorder, { ...ask, attempt: recorder.attempt })
-      : acting(plan, recorder, ask, plan.acting)
+      : acting(plan, recorder, ask, plan.acting, retry)
     const { ended, format, scan } =
       repair === undefined ? read(plan.contract, answered) : repaired(repair, answered, recorder)
     const facts = {
@@ -231,7 +232,8 @@ const acting = Effect.fnUntraced(function* <A, E, R, B>(
   plan: Plan<A, E, R>,
   recorder: Recorder<B>,
   ask: Omit<Ask, "attempt">,
-  acting: Acting<E, R>
+  acting: Acting<E, R>,
+  retry: number
 ): Effect.fn.Return<Attempt, PlanError | E, R> {
   if (acting.answer !== undefined && ask.correction === undefined) return answered(recorder, acting.answer)
   for (;;) {
@@ -241,10 +243,15 @@ const acting = Effect.fnUntraced(function* <A, E, R, B>(
     const calls = recorder.calls
     if (calls.length === 0 || !open) return ended
     const said = { text: ended.text, thoughts: ended.thoughts, calls }
+    if (acting.leave !== undefined) {
+      recorder.acted(ended, calledOf(calls))
+      const { change, correction } = ask
+      return yield* acting.leave({ said, retry, correction, change, attempts: recorder.ended })
+    }
     const next = yield* acting
       .act(said, recorder.tell)
       .pipe(Effect.tapError((error) => Effect.sync(() => recorder.fail(ended, messageOf(error)))))
-    recorder.acted(ended, `called ${calls.map(({ name }) => name).join(", ")}`)
+    recorder.acted(ended, calledOf(calls))
     recorder.begin(plan.contract.format, false)
     if (next._tag === "Answer") return answered(recorder, next.text)
     const refused = Budget.refusal(plan.budgets)
@@ -253,6 +260,8 @@ const acting = Effect.fnUntraced(function* <A, E, R, B>(
     return yield* refused
   }
 })
+
+const calledOf = (calls: Said["calls"]): string => `called ${calls.map(({ name }) => name).join(", ")}`
 
 const answered = <B>(recorder: Recorder<B>, text: string): Attempt => {
   recorder.answer(text)

@@ -99,14 +99,17 @@ class Account implements Budget {
   readonly limits: Limits
   private readonly startedAt: number
   private readonly clock: Clock.Clock
-  private requests = 0
-  private tokens = 0
-  private cost = 0
+  private requests: number
+  private tokens: number
+  private cost: number
 
-  constructor(limits: Limits, clock: Clock.Clock) {
+  constructor(limits: Limits, clock: Clock.Clock, before: Spent | undefined) {
     this.limits = limits
     this.clock = clock
-    this.startedAt = now(clock)
+    this.startedAt = now(clock) - (before?.time ?? 0)
+    this.requests = before?.requests ?? 0
+    this.tokens = before?.tokens ?? 0
+    this.cost = before?.cost ?? 0
   }
 
   get spent(): Effect.Effect<Spent> {
@@ -169,9 +172,13 @@ const reveal = (budget: Budget) => budget as Account
 /** Whether a value is a budget. @category guards */
 export const isBudget = (value: Limits | Budget): value is Budget => TypeId in value
 
-/** Makes a budget; its time begins now. @category constructors */
-export const make = (limits: Limits): Effect.Effect<Budget> =>
-  Effect.map(Clock.Clock, (clock) => new Account(limits, clock))
+/**
+ * Makes a budget; its time begins now. `before`: what was spent under the same limits already, of work that goes on.
+ *
+ * @category constructors
+ */
+export const make = (limits: Limits, before?: Spent): Effect.Effect<Budget> =>
+  Effect.map(Clock.Clock, (clock) => new Account(limits, clock, before))
 
 /**
  * The budgets that hold for the current fiber, outermost first. Forked fibers inherit them.

@@ -16,6 +16,8 @@ import type { FlowError } from "./FlowError.ts"
 import type * as Interrupt from "./Interrupt.ts"
 import type * as Signal from "./Signal.ts"
 import type { Shared } from "./hosting/Shared.ts"
+import type * as Saving from "./saving/Saving.ts"
+import type { Snapshot } from "./saving/Snapshot.ts"
 import type { Element, Key, ListKey, OptionalKey, Spec } from "./Spec.ts"
 
 /**
@@ -153,6 +155,12 @@ export interface Run<C extends Spec> {
   setResult(result: C["result"]): Effect.Effect<void>
   /** Makes visible what was written so far. */
   readonly commit: Effect.Effect<void>
+  /**
+   * Makes visible what was written so far, and gives the execution that this handler is a part of as one JSON document,
+   * as `execution.save` does: to be kept before the handler does what must not be done twice. This handler is in it as to
+   * be run again. Within a sub-flow it is the execution outside that is given.
+   */
+  save(options?: Saving.Options): Effect.Effect<Snapshot, FlowError>
   /** Says that the handler is alive, to its `idleTimeout`. Every other use of the handle says so too. */
   readonly heartbeat: Effect.Effect<void>
   /** Makes the value to return in order to stop for an answer. Nothing stops before it is returned. */

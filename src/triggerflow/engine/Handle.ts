@@ -20,6 +20,8 @@ import * as Interrupt from "../Interrupt.ts"
 import type { ChunkSettings, Handler } from "../Node.ts"
 import type { Field } from "./Plan.ts"
 import * as Shared from "../hosting/Shared.ts"
+import * as Saving from "../saving/Saving.ts"
+import type { Snapshot } from "../saving/Snapshot.ts"
 import type { Writes, Written } from "./Record.ts"
 import type { EmitOptions, Intervention, PauseOptions, PutOptions, WriteOptions } from "../Run.ts"
 import type * as Signal from "../Signal.ts"
@@ -296,6 +298,11 @@ export class Handle {
         then: () => resume(Effect.void)
       })
     })
+  }
+
+  save(options?: Saving.Options): Effect.Effect<Snapshot, FlowError.FlowError> {
+    // What an execution was started with is in a snapshot only where it has not been started.
+    return Effect.andThen(this.commit, Saving.save(this.engine.root, undefined, options))
   }
 
   // ---------------------------------------------------------------------------------------------- signals
