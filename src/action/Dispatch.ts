@@ -20,7 +20,7 @@ import {
   type Decision
 } from "../../services/Action.ts"
 import type { Json } from "../../services/Json.ts"
-import { type Any, type Runner, runnerOf } from "./Action.ts"
+import { type ActionContext, type Any, type Runner, runnerOf } from "./Action.ts"
 import * as Artifacts from "./Artifacts.ts"
 import * as Digest from "./Digest.ts"
 import { Abort, Retry, Stop } from "./Signal.ts"
@@ -176,6 +176,14 @@ export const denied = (ready: Ready, decision: Decision, at: number): ActionReco
 /** What tells a call from all others, and is the same for each try of it. @category reading */
 export const keyOf = (site: Pick<Site, "run">, call: ActionCall): string => `${site.run}/${call.id}`
 
+/** What a handler is told about a call. @category constructors */
+export const contextOf = (site: Site, call: ActionCall): ActionContext => ({
+  call,
+  key: keyOf(site, call),
+  progress: (value) =>
+    Effect.suspend(() => site.tell({ _tag: "ActionProgress", call, value: JSON.parse(JSON.stringify(value ?? null)) }))
+})
+
 /**
  * Runs a call whose approval, if it needs any, was given. `work`: what is done instead of running the action.
  *
@@ -208,14 +216,7 @@ export const perform = Effect.fnUntraced(function* (
   })
   const once = Effect.suspend(() => {
     tries++
-    return work(input, {
-      call,
-      key: keyOf(site, call),
-      progress: (value) =>
-        Effect.suspend(() =>
-          site.tell({ _tag: "ActionProgress", call, value: JSON.parse(JSON.stringify(value ?? null)) })
-        )
-    })
+    return work(input, contextOf(site, call))
   })
   const retried = policy.retry === undefined ? once : Effect.retry(once, { schedule: policy.retry, while: isPlain })
   const limited = runner.permits === undefined ? retried : runner.permits.withPermit(retried)
@@ -345,9 +346,20 @@ const decide = Effect.fnUntraced(function* (site: Site, request: ApprovalRequest
 
 const inResponse: Driver = { decide, perform }
 
+/** Tells those who watch, and the `ActionAudit`. @category dispatching */
+export const say = (site: Site, event: ActionEvent): Effect.Effect<void> =>
+  Effect.flatMap(ActionAudit, (audit) => Effect.andThen(site.tell(event), audit(event)))
+
+/** What is told of a call that broke off. `at`: when it began. @category constructors */
+export const brokenOff = (call: ActionCall, cause: Cause.Cause<unknown>, at: number): ActionEvent => ({
+  _tag: "ActionEnded",
+  record: Cause.hasInterruptsOnly(cause)
+    ? notRun(call, "interrupted", "its run was stopped", at)
+    : notRun(call, "failed", messageOf(Cause.squash(cause)), at)
+})
+
 /**
- * Tells of a call, those who watch and the `ActionAudit`: that it begins, and what became of it, also where its run is
- * interrupted.
+ * Tells of a call that it begins, and what became of it, also where its run is interrupted.
  *
  * @category dispatching
  */
@@ -356,18 +368,11 @@ export const told = <E, R>(
   call: ActionCall,
   work: Effect.Effect<Settled, E, R>
 ): Effect.Effect<Settled, E, R> =>
-  Effect.flatMap(ActionAudit, (audit) =>
-    Effect.flatMap(Clock.currentTimeMillis, (at) => {
-      const say = (event: ActionEvent) => Effect.andThen(site.tell(event), audit(event))
-      const ended = (exit: Exit.Exit<Settled, E>) =>
-        say({
-          _tag: "ActionEnded",
-          record: Exit.isSuccess(exit)
-            ? exit.value.record
-            : Cause.hasInterruptsOnly(exit.cause)
-              ? notRun(call, "interrupted", "its run was stopped", at)
-              : notRun(call, "failed", messageOf(Cause.squash(exit.cause)), at)
-        })
-      return Effect.andThen(say({ _tag: "ActionStarted", call }), Effect.onExit(work, ended))
-    })
-  )
+  Effect.flatMap(Clock.currentTimeMillis, (at) => {
+    const ended = (exit: Exit.Exit<Settled, E>) =>
+      say(
+        site,
+        Exit.isSuccess(exit) ? { _tag: "ActionEnded", record: exit.value.record } : brokenOff(call, exit.cause, at)
+      )
+    return Effect.andThen(say(site, { _tag: "ActionStarted", call }), Effect.onExit(work, ended))
+  })

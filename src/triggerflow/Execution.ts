@@ -144,6 +144,11 @@ export interface Execution<C extends Spec, out E> {
   /** The questions that wait for an answer, those of sub-flows included, oldest first. */
   readonly interrupts: Effect.Effect<ReadonlyArray<Pending>>
   /**
+   * Waits until nothing is at work any more, and gives the questions that wait then: none where it has closed. For
+   * programs that answer what was asked, or save the execution and end.
+   */
+  readonly rest: Effect.Effect<ReadonlyArray<Pending>>
+  /**
    * Answers a question. `requestId` makes it idempotent: the same answer under the same id may be sent again. An answer
    * may come before its question.
    */

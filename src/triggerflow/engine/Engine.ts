@@ -102,6 +102,8 @@ export class Engine {
 
   /** Who waits for a moment in which nothing is half done. */
   private quiet: Set<() => void> | undefined = undefined
+  /** Who waits until nothing is at work. */
+  private resting: Set<() => void> | undefined = undefined
   private busy = false
   private restored: Map<Frame, Engine> | undefined = undefined
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -180,6 +182,39 @@ export class Engine {
       })
       return Effect.sync(() => this.quiet?.delete(settle))
     })
+  }
+
+  /** Waits until nothing is at work: all that is left waits for answers, or it has closed. */
+  get rest(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      const settle = () => {
+        this.resting?.delete(settle)
+        resume(Effect.void)
+      }
+      if (this.isAtRest()) return settle()
+      ;(this.resting ??= new Set()).add(settle)
+      this.onClosed(settle)
+      return Effect.sync(() => this.resting?.delete(settle))
+    })
+  }
+
+  private settleRest(): void {
+    const { resting } = this
+    if (resting === undefined || !this.isAtRest()) return
+    this.resting = undefined
+    for (const settle of resting) settle()
+  }
+
+  private isAtRest(): boolean {
+    const { children, machine } = this
+    if (this.exit !== undefined) return true
+    if (this.busy || !machine.started || machine.atWork) return false
+    let waits = machine.interrupts !== undefined && machine.interrupts.size > 0
+    for (const child of children?.values() ?? []) {
+      if (!child.engine.isAtRest()) return false
+      waits = true
+    }
+    return waits
   }
 
   private settleQuiet(): void {
@@ -312,6 +347,7 @@ export class Engine {
     }
     this.onStep?.(record, this.machine)
     if (this.root.quiet !== undefined) this.root.settleQuiet()
+    if (this.root.resting !== undefined) this.root.settleRest()
   }
 
   private execute(command: Command): void {

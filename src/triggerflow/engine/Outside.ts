@@ -218,6 +218,10 @@ export class Outside {
 
   // ---------------------------------------------------------------------------------------------- questions
 
+  get rest() {
+    return Effect.andThen(this.engine.rest, this.interrupts)
+  }
+
   get interrupts() {
     return Effect.sync(() => pendingOf(this.engine, ""))
   }
