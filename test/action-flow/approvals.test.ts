@@ -277,7 +277,7 @@ describe("approvals in a flow", () => {
     )
   )
 
-  it.effect("AC-26 the answer is typed, corrected, guarded by its Schema and recorded in the session as by a run", () =>
+  it.effect("the answer is typed, corrected and recorded in the session as by a run", () =>
     Effect.gen(function* () {
       const { look } = workshop()
       const Report = Schema.Struct({ seen: Schema.Boolean, on: Schema.DateFromString })

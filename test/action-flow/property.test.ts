@@ -1,0 +1,148 @@
+/** Two drivers, one semantics: what a flow does, saved and loaded at random points, is what the loop in a response does. */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Option, Schema, Scope } from "effect"
+import { FastCheck } from "effect/testing"
+import { Agent } from "effigent"
+import { Action, Actions } from "effigent/action"
+import { ActionFlow } from "effigent/action-flow"
+import { type ActionRound, ApprovalGate, type Decision } from "effigent/services/Action"
+import { ScriptedModel } from "effigent/testing"
+import { TriggerFlow } from "effigent/triggerflow"
+
+const kinds = ["free", "gated", "fails", "retries", "unknown", "invalid", "stops"] as const
+
+interface Script {
+  readonly rounds: ReadonlyArray<ReadonlyArray<(typeof kinds)[number]>>
+  /** Whether the nth gated call is approved. */
+  readonly approve: ReadonlyArray<boolean>
+  /** After how many answers the flow is saved and loaded. */
+  readonly reload: ReadonlyArray<boolean>
+  readonly limits: { readonly rounds: number; readonly calls: number; readonly failures: number }
+}
+
+const scripts: FastCheck.Arbitrary<Script> = FastCheck.record({
+  rounds: FastCheck.array(FastCheck.array(FastCheck.constantFrom(...kinds), { minLength: 1, maxLength: 4 }), {
+    maxLength: 4
+  }),
+  approve: FastCheck.array(FastCheck.boolean(), { minLength: 20, maxLength: 20 }),
+  reload: FastCheck.array(FastCheck.boolean(), { minLength: 20, maxLength: 20 }),
+  limits: FastCheck.record({
+    rounds: FastCheck.integer({ min: 1, max: 5 }),
+    calls: FastCheck.integer({ min: 1, max: 12 }),
+    failures: FastCheck.integer({ min: 1, max: 3 })
+  })
+})
+
+// Each call is told apart by `n`; what ran stands in `ran`.
+const agentOf = ({ limits }: Script, ran: Array<number>) => {
+  const input = Schema.Struct({ n: Schema.Int })
+  const act = (name: string, result: (n: number) => Effect.Effect<unknown, unknown>, approval?: "always") =>
+    Action.make(name, {
+      description: name,
+      input,
+      ...(approval === undefined ? {} : { approval }),
+      run: ({ n }) => Effect.suspend(() => (ran.push(n), result(n)))
+    })
+  return Agent.make({ input: "Go." }).pipe(
+    Actions.use(
+      [
+        act("free", Effect.succeed),
+        act("gated", Effect.succeed, "always"),
+        act("fails", (n) => Effect.fail(new Error(`no ${n}`))),
+        act("retries", (n) => Action.retry(`again ${n}`)),
+        act("stops", (n) => Action.stop(`stopped ${n}`))
+      ],
+      limits
+    )
+  )
+}
+
+const modelOf = ({ rounds }: Script) => {
+  let n = 0
+  const steps = rounds.map((round) =>
+    ScriptedModel.toolCalls(
+      round.map((kind) => ({ name: kind === "invalid" ? "free" : kind, input: kind === "invalid" ? {} : { n: n++ } }))
+    )
+  )
+  return ScriptedModel.layer([...steps, ScriptedModel.text("done")], { strict: false })
+}
+
+const decisionOf = ({ approve }: Script, input: unknown): Decision => {
+  const { n } = Schema.decodeUnknownSync(Schema.Struct({ n: Schema.Int }))(input)
+  return approve[n % approve.length] === true ? { _tag: "Approved" } : { _tag: "Denied", note: `not ${n}` }
+}
+
+// What is not a matter of the clock.
+const transcript = (rounds: ReadonlyArray<ActionRound>) =>
+  rounds.map(({ records, text }) => ({
+    text,
+    records: records.map(({ call, decision, result, sideEffect, status, tries }) => ({
+      call,
+      status,
+      result,
+      tries,
+      decision,
+      sideEffect
+    }))
+  }))
+
+const inResponse = (script: Script) =>
+  Effect.gen(function* () {
+    const ran: Array<number> = []
+    const full = yield* Agent.whole(agentOf(script, ran))
+    const sent = (yield* ScriptedModel.requests).map(({ prompt, toolChoice }) => [prompt, toolChoice])
+    return { answer: full.data, rounds: transcript(full.meta.actions?.rounds ?? []), ran: ran.toSorted(), sent }
+  }).pipe(
+    Effect.provideService(ApprovalGate, ({ call }) => Effect.succeed(decisionOf(script, call.input))),
+    Effect.provide(modelOf(script))
+  )
+
+const asFlow = (script: Script) =>
+  Effect.gen(function* () {
+    const ran: Array<number> = []
+    const flow = ActionFlow.make(agentOf(script, ran), { prompt: (agent) => agent })
+    let scope = Scope.makeUnsafe()
+    let execution = yield* Scope.provide(TriggerFlow.open(flow, ""), scope)
+    for (let answers = 0; ; answers++) {
+      const [question] = yield* execution.rest
+      if (question === undefined) break
+      if (script.reload[answers % script.reload.length] === true) {
+        const saved: unknown = JSON.parse(JSON.stringify(yield* execution.save()))
+        yield* Scope.close(scope, Exit.void)
+        scope = Scope.makeUnsafe()
+        execution = yield* Scope.provide(TriggerFlow.load(flow, saved), scope)
+        yield* execution.rest
+      }
+      const { call } = yield* Schema.decodeUnknownEffect(ActionFlow.Approval.payload)(question.payload).pipe(
+        Effect.map((payload) => Schema.decodeUnknownSync(Schema.Struct({ call: Schema.Struct({ input: Schema.Json }) }))(payload))
+      )
+      yield* execution.answer(ActionFlow.Approval, decisionOf(script, call.input), { id: question.id })
+    }
+    const { result, state } = yield* execution.await
+    yield* Scope.close(scope, Exit.void)
+    const sent = (yield* ScriptedModel.requests).map(({ prompt, toolChoice }) => [prompt, toolChoice])
+    return {
+      answer: Option.getOrThrow(result),
+      rounds: transcript(state.loop.rounds),
+      ran: ran.toSorted(),
+      sent
+    }
+  }).pipe(Effect.provide(modelOf(script)))
+
+describe("a flow of actions and the loop in a response", () => {
+  it.effect(
+    "S42 any script of turns, decisions and restarts gives the same prompts, records and answer, and runs nothing twice",
+    () =>
+      Effect.promise(() =>
+        FastCheck.assert(
+          FastCheck.asyncProperty(scripts, async (script) => {
+            const [one, other] = await Effect.runPromise(Effect.all([inResponse(script), asFlow(script)]))
+            assert.deepStrictEqual(other, one)
+            assert.strictEqual(new Set(other.ran).size, other.ran.length)
+          }),
+          { numRuns: 40 }
+        )
+      ),
+    120_000
+  )
+})
