@@ -59,7 +59,9 @@ const tuesday = Effect.scoped(
     }
     const { result, state } = yield* execution.close()
     for (const { call, decision, status } of state.loop.rounds.flatMap(({ records }) => records)) {
-      yield* Console.log(`${call.action} ${call.id}: ${status}${decision?.by === undefined ? "" : ` by ${decision.by}`}`)
+      yield* Console.log(
+        `${call.action} ${call.id}: ${status}${decision?.by === undefined ? "" : ` by ${decision.by}`}`
+      )
     }
     yield* Console.log(Option.getOrThrow(result))
   })

@@ -44,9 +44,7 @@ const questionOf = ({ call, description, resources, sideEffect }: ApprovalReques
  *
  * @category layers
  */
-export const terminal = (
-  options: TerminalOptions = {}
-): Layer.Layer<never, never, Terminal.Terminal | Stdio.Stdio> => {
+export const terminal = (options: TerminalOptions = {}): Layer.Layer<never, never, Terminal.Terminal | Stdio.Stdio> => {
   const by = options.by ?? "terminal"
   const timeout = Duration.fromInputUnsafe(options.timeout ?? "5 minutes")
   const denied = (note: string): Decision => ({ _tag: "Denied", note, by })

@@ -1,5 +1,5 @@
 // Runs a durable flow of actions that all hang once they have done what they do, to be killed there.
-import { NodeFileSystem } from "@effect/platform-node"
+import { NodeFileSystem, NodeRuntime } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
 import { ActionFlow } from "effigent/action-flow"
 import { SnapshotStores } from "effigent/layers/store"
@@ -13,4 +13,4 @@ const program = Effect.gen(function* () {
   const execution = yield* ActionFlow.open(flow, "Do it all.", { id: "job" })
   yield* execution.await
 })
-await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide([store, ScriptedModel.layer([calls])])))
+NodeRuntime.runMain(program.pipe(Effect.scoped, Effect.provide([store, ScriptedModel.layer([calls])])))

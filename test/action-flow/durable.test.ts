@@ -78,7 +78,7 @@ describe("durable flows of actions", () => {
           assert.deepStrictEqual((yield* ended.await).result, Option.some("all is done"))
         }).pipe(Effect.scoped, Effect.provide([store, ScriptedModel.layer([text("all is done")])]))
       }),
-    60_000
+    300_000
   )
 
   // What the first of two programs has begun, the second goes on with.

@@ -1,7 +1,6 @@
 /** Two drivers, one semantics: what a flow does, saved and loaded at random points, is what the loop in a response does. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Option, Schema, Scope } from "effect"
-import { FastCheck } from "effect/testing"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { ActionFlow } from "effigent/action-flow"
@@ -11,27 +10,19 @@ import { TriggerFlow } from "effigent/triggerflow"
 
 const kinds = ["free", "gated", "fails", "retries", "unknown", "invalid", "stops"] as const
 
-interface Script {
-  readonly rounds: ReadonlyArray<ReadonlyArray<(typeof kinds)[number]>>
-  /** Whether the nth gated call is approved. */
-  readonly approve: ReadonlyArray<boolean>
-  /** After how many answers the flow is saved and loaded. */
-  readonly reload: ReadonlyArray<boolean>
-  readonly limits: { readonly rounds: number; readonly calls: number; readonly failures: number }
-}
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+const many = <S extends Schema.Top>(item: S, minimum: number, maximum: number) =>
+  Schema.Array(item).check(Schema.isMinLength(minimum), Schema.isMaxLength(maximum))
 
-const scripts: FastCheck.Arbitrary<Script> = FastCheck.record({
-  rounds: FastCheck.array(FastCheck.array(FastCheck.constantFrom(...kinds), { minLength: 1, maxLength: 4 }), {
-    maxLength: 4
-  }),
-  approve: FastCheck.array(FastCheck.boolean(), { minLength: 20, maxLength: 20 }),
-  reload: FastCheck.array(FastCheck.boolean(), { minLength: 20, maxLength: 20 }),
-  limits: FastCheck.record({
-    rounds: FastCheck.integer({ min: 1, max: 5 }),
-    calls: FastCheck.integer({ min: 1, max: 12 }),
-    failures: FastCheck.integer({ min: 1, max: 3 })
-  })
+const Script = Schema.Struct({
+  rounds: many(many(Schema.Literals(kinds), 1, 4), 0, 4),
+  /** Whether the call with this number is approved. */
+  approve: many(Schema.Boolean, 3, 9),
+  /** Whether the flow is saved and loaded before it is answered. */
+  reload: many(Schema.Boolean, 3, 9),
+  limits: Schema.Struct({ rounds: between(1, 5), calls: between(1, 12), failures: between(1, 3) })
 })
+type Script = typeof Script.Type
 
 // Each call is told apart by `n`; what ran stands in `ran`.
 const agentOf = ({ limits }: Script, ran: Array<number>) => {
@@ -71,6 +62,8 @@ const decisionOf = ({ approve }: Script, input: unknown): Decision => {
   const { n } = Schema.decodeUnknownSync(Schema.Struct({ n: Schema.Int }))(input)
   return approve[n % approve.length] === true ? { _tag: "Approved" } : { _tag: "Denied", note: `not ${n}` }
 }
+
+const Asked = Schema.Struct({ call: Schema.Struct({ input: Schema.Json }) })
 
 // What is not a matter of the clock.
 const transcript = (rounds: ReadonlyArray<ActionRound>) =>
@@ -113,9 +106,7 @@ const asFlow = (script: Script) =>
         execution = yield* Scope.provide(TriggerFlow.load(flow, saved), scope)
         yield* execution.rest
       }
-      const { call } = yield* Schema.decodeUnknownEffect(ActionFlow.Approval.payload)(question.payload).pipe(
-        Effect.map((payload) => Schema.decodeUnknownSync(Schema.Struct({ call: Schema.Struct({ input: Schema.Json }) }))(payload))
-      )
+      const { call } = Schema.decodeUnknownSync(Asked)(question.payload)
       yield* execution.answer(ActionFlow.Approval, decisionOf(script, call.input), { id: question.id })
     }
     const { result, state } = yield* execution.await
@@ -130,19 +121,16 @@ const asFlow = (script: Script) =>
   }).pipe(Effect.provide(modelOf(script)))
 
 describe("a flow of actions and the loop in a response", () => {
-  it.effect(
+  it.effect.prop(
     "S42 any script of turns, decisions and restarts gives the same prompts, records and answer, and runs nothing twice",
-    () =>
-      Effect.promise(() =>
-        FastCheck.assert(
-          FastCheck.asyncProperty(scripts, async (script) => {
-            const [one, other] = await Effect.runPromise(Effect.all([inResponse(script), asFlow(script)]))
-            assert.deepStrictEqual(other, one)
-            assert.strictEqual(new Set(other.ran).size, other.ran.length)
-          }),
-          { numRuns: 40 }
-        )
-      ),
-    120_000
+    [Script],
+    ([script]) =>
+      Effect.gen(function* () {
+        const one = yield* inResponse(script)
+        const other = yield* asFlow(script)
+        assert.deepStrictEqual(other, one)
+        assert.strictEqual(new Set(other.ran).size, other.ran.length)
+      }),
+    300_000
   )
 })
