@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Queue, Schema, Stdio, Stream, Terminal } from "effect"
+import { Context, Effect, Fiber, Layer, Queue, type Schema, Stdio, Stream, Terminal } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
