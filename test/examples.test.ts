@@ -129,6 +129,7 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "requests: 3, tokens out: 35, cost: 0.035",
     "roles: main; calls: ask_botanist",
     "job-1 is running\nRun job-1 was cancelled: it takes too long"
+  ],
   "22-approvals.ts": [
     "reads the balance\npays telephone, 20 euros, as bills-11/call_2\nwaits: call_3\n",
     "asks: Pays a bill from the account. { bill: 'rent', euros: 900 } once\npays rent, 900 euros, as bills-11/call_3\n",

@@ -102,7 +102,6 @@ export class Engine {
 
   /** Who waits for a moment in which nothing is half done. */
   private quiet: Set<() => void> | undefined = undefined
-  /** Who waits until nothing is at work. */
   private resting: Set<() => void> | undefined = undefined
   private busy = false
   private restored: Map<Frame, Engine> | undefined = undefined
@@ -192,17 +191,16 @@ export class Engine {
         resume(Effect.void)
       }
       if (this.isAtRest()) return settle()
-      ;(this.resting ??= new Set()).add(settle)
       this.onClosed(settle)
+      ;(this.resting ??= new Set()).add(settle)
       return Effect.sync(() => this.resting?.delete(settle))
     })
   }
 
   private settleRest(): void {
-    const { resting } = this
-    if (resting === undefined || !this.isAtRest()) return
+    if (!this.isAtRest()) return
+    for (const settle of this.resting ?? []) settle()
     this.resting = undefined
-    for (const settle of resting) settle()
   }
 
   private isAtRest(): boolean {
