@@ -8,6 +8,7 @@ import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { ActionFlow } from "effigent/action-flow"
 import { SnapshotStores } from "effigent/layers/store"
+import { ApprovalRequest } from "effigent/services/Action"
 import { ScriptedModel } from "effigent/testing"
 
 const balance = Action.make("balance", {
@@ -53,7 +54,7 @@ const tuesday = Effect.scoped(
   Effect.gen(function* () {
     const execution = yield* ActionFlow.open(flow, "", { id: "bills-11" })
     for (const { id, payload } of yield* execution.rest) {
-      const { call, description, sideEffect } = yield* Schema.decodeUnknownEffect(ActionFlow.Approval.payload)(payload)
+      const { call, description, sideEffect } = yield* Schema.decodeUnknownEffect(ApprovalRequest)(payload)
       yield* Console.log(`asks: ${description}`, call.input, sideEffect)
       yield* execution.answer(ActionFlow.Approval, { _tag: "Approved", by: "Ada" }, { id })
     }

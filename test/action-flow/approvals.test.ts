@@ -281,7 +281,7 @@ describe("approvals in a flow", () => {
     Effect.gen(function* () {
       const { look } = workshop()
       const Report = Schema.Struct({ seen: Schema.Boolean, on: Schema.DateFromString })
-      const chat = Session.make({ recordAnswer: ({ seen }: { readonly seen: boolean }) => `seen: ${seen}` })
+      const chat = Session.make({ output: ({ seen }: { readonly seen: boolean }) => `seen: ${seen}` })
       const agent = Agent.make({ output: Report }).pipe(Actions.use([look]), Session.attach(chat, "s"))
       const flow = ActionFlow.make(agent)
       const report = yield* TriggerFlow.runResult(flow, "Look.")
@@ -359,10 +359,7 @@ describe("approvals in a flow", () => {
       assert.deepStrictEqual(result, Option.some("the treasure"))
       const sent = yield* ScriptedModel.requests
       const artifact = first(state.loop.rounds).records[0]?.artifact?.id ?? ""
-      assert.deepStrictEqual(
-        results(sent[2])?.at(-1),
-        [`call_2_0`, "END", false].with(0, results(sent[2])?.at(-1)?.[0] ?? "")
-      )
+      assert.deepStrictEqual(results(sent[2])?.at(-1)?.slice(1), ["END", false])
       assert.strictEqual(state.artifacts[artifact]?.length, 303)
       assert.deepStrictEqual(state.answer, { by: "stopped", text: "the treasure" })
       assert.strictEqual(state.spent.requests, 4)
