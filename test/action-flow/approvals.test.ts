@@ -1,6 +1,6 @@
 /** Approvals as questions of a flow: who waits, who runs meanwhile, what an answer is good for, what a crash leaves. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Schema, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Queue, Schema, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent, Session } from "effigent"
 import { Action, Actions } from "effigent/action"
@@ -243,19 +243,22 @@ describe("approvals in a flow", () => {
 
   it.effect("the time in which a question waits is not time in which the loop acts", () =>
     Effect.gen(function* () {
+      const begun = yield* Queue.unbounded<void>()
       const slow = Action.make("slow", {
         description: "Slow.",
         approval: "always",
-        run: () => Effect.as(Effect.sleep("4 seconds"), "ran")
+        run: () => Effect.as(Effect.andThen(Queue.offer(begun, undefined), Effect.sleep("4 seconds")), "ran")
       })
       const agent = Agent.make({}).pipe(Actions.use([slow], { time: "5 seconds" }))
       const execution = yield* TriggerFlow.open(ActionFlow.make(agent), "Go.")
       const [question] = yield* execution.rest
       yield* TestClock.adjust("1 day")
       yield* execution.answer(ActionFlow.Approval, approved, { id: question?.id ?? "" })
+      yield* Queue.take(begun)
       yield* TestClock.adjust("4 seconds")
       const [second] = yield* execution.rest
       yield* execution.answer(ActionFlow.Approval, approved, { id: second?.id ?? "" })
+      yield* Queue.take(begun)
       yield* TestClock.adjust("4 seconds")
       const { state } = yield* execution.close()
       assert.deepStrictEqual(
