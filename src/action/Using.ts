@@ -112,7 +112,9 @@ class OneTurn<E, R> implements Acts<E | TurnLeft, R> {
     return Effect.flatMap(
       begun,
       (work): Effect.Effect<Begun<E | TurnLeft, R>, E | TurnLeft | E1 | AgentError, R | R1> =>
-        options.protocol === "plan" ? planned(work, opening, turn, options.thoughts === true) : Effect.succeed(this.native(work, opening))
+        options.protocol === "plan"
+          ? planned(work, opening, turn, options.thoughts === true)
+          : Effect.succeed(this.native(work, opening))
     )
   }
 

@@ -33,6 +33,7 @@ import { Queue } from "./Queue.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
 import type { Image } from "../saving/Snapshot.ts"
 import { attempt, call } from "./UserCode.ts"
+import { Waiters } from "./Waiters.ts"
 import type { Reader } from "../saving/Values.ts"
 
 /**
@@ -102,7 +103,7 @@ export class Engine {
 
   /** Who waits for a moment in which nothing is half done. */
   private quiet: Set<() => void> | undefined = undefined
-  private resting: Set<() => void> | undefined = undefined
+  private readonly resting = new Waiters(() => this.isAtRest())
   private busy = false
   private restored: Map<Frame, Engine> | undefined = undefined
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
@@ -185,22 +186,7 @@ export class Engine {
 
   /** Waits until nothing is at work: all that is left waits for answers, or it has closed. */
   get rest(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
-      const settle = () => {
-        this.resting?.delete(settle)
-        resume(Effect.void)
-      }
-      if (this.isAtRest()) return settle()
-      this.onClosed(settle)
-      ;(this.resting ??= new Set()).add(settle)
-      return Effect.sync(() => this.resting?.delete(settle))
-    })
-  }
-
-  private settleRest(): void {
-    if (!this.isAtRest()) return
-    for (const settle of this.resting ?? []) settle()
-    this.resting = undefined
+    return this.resting.wait((settle) => this.onClosed(settle))
   }
 
   private isAtRest(): boolean {
@@ -345,7 +331,7 @@ export class Engine {
     }
     this.onStep?.(record, this.machine)
     if (this.root.quiet !== undefined) this.root.settleQuiet()
-    if (this.root.resting !== undefined) this.root.settleRest()
+    this.root.resting.settle()
   }
 
   private execute(command: Command): void {
