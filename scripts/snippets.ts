@@ -293,7 +293,7 @@ const checkIn = async (root: string, folder: string, write: boolean): Promise<Re
       ? undefined
       : run("node", ["--conditions=effigent:source", runner, join(folder, "run"), result, ...names], {
           cwd: root,
-          timeout: 60_000
+          timeout: 300_000
         })
   ])
   const { findings: typeErrors, broken } = typeFindings(types.code === 0 ? "" : types.output, snippets)

@@ -72,7 +72,7 @@ for (const isolation of isolations) {
       return yield* Effect.provide(test(root, freshMark()), policy(root, limits, more))
     })
 
-  describe(`attacks on a command, isolation ${isolation}`, () => {
+  describe(`attacks on a command, isolation ${isolation}`, { timeout: 120_000 }, () => {
     it.live("an environment is not inherited: no secret of this process is in it", () =>
       Effect.gen(function* () {
         process.env.LEAK_TEST = freshMark()
