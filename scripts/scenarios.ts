@@ -11,6 +11,8 @@ import { parseFiles, type Source, visit } from "./sources.ts"
 export interface Scenario {
   readonly id: string
   readonly title: string
+  /** Why no test covers it; absent where one has to. */
+  readonly reason: string | undefined
   readonly tests: ReadonlyArray<Test>
 }
 
@@ -85,8 +87,11 @@ const testsIn = (source: Source): ReadonlyArray<Test> => {
   return found
 }
 
-const readScenarios = (root: string): ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, string]>]> => {
-  const read: Record<string, Record<string, string>> = JSON.parse(
+// A scenario is its title, or its title and the reason why no test covers it.
+type Entry = string | { readonly title: string; readonly reason: string }
+
+const readScenarios = (root: string): ReadonlyArray<readonly [string, ReadonlyArray<readonly [string, Entry]>]> => {
+  const read: Record<string, Record<string, Entry>> = JSON.parse(
     readFileSync(join(root, "test/scenarios.json"), "utf8")
   )
   return Object.entries(read).map(([group, scenarios]) => [group, Object.entries(scenarios)] as const)
@@ -103,7 +108,11 @@ export const coverage = (root: string): Coverage => {
   }
   const groups = readScenarios(root).map(([name, scenarios]) => ({
     name,
-    scenarios: scenarios.map(([id, title]) => ({ id, title, tests: byId.get(id) ?? [] }))
+    scenarios: scenarios.map(([id, entry]) => ({
+      id,
+      ...(typeof entry === "string" ? { title: entry, reason: undefined } : entry),
+      tests: byId.get(id) ?? []
+    }))
   }))
   const known = new Set(groups.flatMap(({ scenarios }) => scenarios.map(({ id }) => id)))
   const unknown = [...byId].flatMap(([id, tests]) => (known.has(id) ? [] : tests.map((test) => ({ id, test }))))
@@ -127,8 +136,9 @@ export const render = (
     const wanted = scenarios.filter(isWanted)
     if (wanted.length === 0) continue
     out.push(`${name}: ${count(scenarios)}`)
-    for (const { id, tests, title } of wanted) {
-      out.push(`  ${tests.length > 0 ? "x" : "-"} ${id.padEnd(5)} ${title}`)
+    for (const { id, reason, tests, title } of wanted) {
+      out.push(`  ${tests.length > 0 ? "x" : reason === undefined ? "-" : "~"} ${id.padEnd(5)} ${title}`)
+      if (tests.length === 0 && reason !== undefined) out.push(`            ${reason}`)
       for (const test of tests) out.push(`            ${test.file}:${test.line} ${test.title}`)
     }
     out.push("")

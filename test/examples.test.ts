@@ -134,6 +134,12 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "reads the balance\npays telephone, 20 euros, as bills-11/call_2\nwaits: call_3\n",
     "asks: Pays a bill from the account. { bill: 'rent', euros: 900 } once\npays rent, 900 euros, as bills-11/call_3\n",
     "pay call_3: success by Ada\nBoth bills are paid.\n"
+  ],
+  "29-coding-assistant.ts": [
+    "refused by the rule path.outside",
+    '✗ remove_file denied: {"error":"never remove a test"}',
+    '"stdout":"all is well\\n"',
+    "export const sum = (a, b) => a + b\n"
   ]
 }
 

@@ -52,6 +52,12 @@ describe("scenarios", () => {
     })
   })
 
+  it("a scenario may say why no test covers it", async () => {
+    const scenarios = JSON.stringify({ Edge: { "SV-01": { title: "statuses", reason: "not built yet" } } })
+    const found = await withFiles({ "test/scenarios.json": scenarios }, (folder) => coverage(folder))
+    assert.include(render(found, { open: true }), "  ~ SV-01 statuses\n            not built yet\n")
+  })
+
   it("comments and other texts cover nothing", async () => {
     const found = await covered({
       "test/a.test.ts": `// IS-01\nit("begins", () => { const text = "as in IS-02"; send("IS-03") })\nsend("x (S01)", () => {})`
