@@ -5,7 +5,7 @@
  */
 import { globSync, rmSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
-import { build as bundle } from "rolldown"
+import { build as bundle, type InputOptions } from "rolldown"
 import { type Outcome, run } from "./sources.ts"
 
 // The public entries, as package.json exports them.
@@ -17,6 +17,12 @@ const entries = (root: string): Record<string, string> =>
     ])
   )
 
+// The modules that an entry is made of, without those of which it takes types alone.
+const reach = async (options: InputOptions, input: string): Promise<ReadonlySet<string>> => {
+  const { output } = await bundle({ ...options, input, write: false })
+  return new Set(output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])))
+}
+
 /** Builds below `root`, into `outDir` below it; the output of the compiler is its list of errors. */
 export const build = async (root: string, outDir = "dist"): Promise<Outcome> => {
   rmSync(join(root, outDir), { recursive: true, force: true })
@@ -26,18 +32,34 @@ export const build = async (root: string, outDir = "dist"): Promise<Outcome> => 
     { cwd: root }
   )
   if (declared.code !== 0) return declared
-  await bundle({
+  const common: InputOptions = {
     cwd: root,
-    input: entries(root),
     external: (id) => !id.startsWith(".") && !isAbsolute(id),
     platform: "node",
-    logLevel: "silent",
+    logLevel: "silent"
+  }
+  // What agents and flows share with further entries would else be cut into a file for each set of entries that shares
+  // it, and every file costs an import.
+  const agents = await reach(common, join(root, "src/index.ts"))
+  const flows = await reach(common, join(root, "src/triggerflow/index.ts"))
+  const inSrc = (id: string) => id.startsWith(join(root, "src"))
+  await bundle({
+    ...common,
+    input: entries(root),
     output: {
       dir: join(root, outDir),
       format: "esm",
       entryFileNames: "[name].js",
       chunkFileNames: "chunks/[name]-[hash].js",
-      sourcemap: true
+      sourcemap: true,
+      codeSplitting: {
+        includeDependenciesRecursively: false,
+        groups: [
+          { name: "common", test: (id) => inSrc(id) && agents.has(id) && flows.has(id) },
+          { name: "agents", test: (id) => inSrc(id) && agents.has(id) },
+          { name: "flows", test: (id) => inSrc(id) && flows.has(id) }
+        ]
+      }
     }
   })
   return declared
