@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import type { ActionCall, SideEffect } from "../../services/Action.ts"
 import { ActionExecutor, type ExecutorError } from "../../services/ActionExecutor.ts"
 import { Tool, type Toolkit } from "../../services/AiTool.ts"
-import type { Json } from "../../services/Json.ts"
+import type { Json, JsonObject } from "../../services/Json.ts"
 export { Abort, type AbortOf, abort, type FailureOf, Retry, retry, Stop, stop } from "./Signal.ts"
 
 /**
@@ -363,6 +363,84 @@ export const fromTool = <T extends Tool.Any, E, R, RA = never>(
     policyOf(tool, options),
     // The Schemas are those of the tool, whose types T carries.
     runner as Runner<Tool.Parameters<T>, Tool.Success<T>, E, R | RA | Tool.HandlerServices<T>>
+  )
+}
+
+/**
+ * The action of a tool that others define, and whose input is therefore said by a JSON Schema. The model is shown it as
+ * it is; `check` has the first word on what the model passes, and the handler is given it unchanged. The result is JSON.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Action } from "effigent/action"
+ *
+ * const echo = Action.fromJsonSchema("echo", {
+ *   description: "Says it again.",
+ *   input: { type: "object", properties: { text: { type: "string" } }, required: ["text"] },
+ *   run: (input) => Effect.succeed(input)
+ * })
+ * console.log(await Effect.runPromise(Action.call(echo, { text: "Hi" }))) // => { text: 'Hi' }
+ * ```
+ *
+ * @category constructors
+ */
+export const fromJsonSchema = <E, R, RA = never>(
+  name: string,
+  config: PolicyOptions<Json, RA> & {
+    /** What it does and when to call it, for the model. */
+    readonly description?: string | undefined
+    /** The JSON Schema of its input: an object. */
+    readonly input: JsonObject
+    /** Fails where the input is not to be passed on. Default: nothing is checked. */
+    readonly check?: ((input: Json) => Effect.Effect<unknown, Schema.SchemaError>) | undefined
+    readonly reconcile?: Reconcile<Json, Json, RA> | undefined
+    readonly run: (input: Json, context: ActionContext) => Effect.Effect<Json, E, R>
+  }
+): Action<Json, Json, E, R | RA> => {
+  const { check } = config
+  const runner: Runner<Json, Json, E, R | RA> = {
+    decode: check === undefined ? Effect.succeed : (input) => Effect.as(check(input), input),
+    approval: config.approval ?? "never",
+    resources: config.resources,
+    reconcile: config.reconcile,
+    run: config.run,
+    encode: (result) => Effect.sync(() => jsonOf(result)),
+    encodeFailure: () => Effect.undefined,
+    permits: permitsOf(config.concurrency)
+  }
+  const tool = Tool.dynamic(name, { description: config.description, parameters: config.input })
+  return new Impl(tool, policyOf(tool, config), runner)
+}
+
+/**
+ * The same action under another policy: what is not named stays as it is.
+ *
+ * @category combinators
+ */
+export const configure = <In, Out, E, R, RA = never>(
+  self: Action<In, Out, E, R>,
+  options: PolicyOptions<In, RA>
+): Action<In, Out, E, R | RA> => {
+  const { policy, tool } = self
+  const runner: Runner<In, Out, E, R | RA> = runnerOf(self)
+  const own = { ...runner }
+  if (options.approval !== undefined) own.approval = options.approval
+  if (options.resources !== undefined) own.resources = options.resources
+  if (options.concurrency !== undefined) own.permits = permitsOf(options.concurrency)
+  return new Impl(
+    tool,
+    policyOf(tool, {
+      sideEffect: options.sideEffect ?? policy.sideEffect,
+      timeout: options.timeout ?? policy.timeout,
+      retry: options.retry ?? policy.retry,
+      concurrency: options.concurrency ?? policy.concurrency,
+      maxCalls: options.maxCalls ?? policy.maxCalls,
+      maxResult: options.maxResult ?? policy.maxResult,
+      returns: options.returns ?? policy.returns,
+      onDemand: options.onDemand ?? policy.onDemand
+    }),
+    own
   )
 }
 

@@ -19,6 +19,7 @@ import {
   type ApprovalRequest,
   type Decision
 } from "../../services/Action.ts"
+import { ExecutorError } from "../../services/ActionExecutor.ts"
 import type { Json } from "../../services/Json.ts"
 import { type ActionContext, type Any, type Runner, runnerOf } from "./Action.ts"
 import * as Artifacts from "./Artifacts.ts"
@@ -262,6 +263,10 @@ const settled = (record: ActionRecord): Settled => ({ record, answer: undefined 
 const isPlain = (error: unknown): boolean =>
   !(error instanceof Retry || error instanceof Stop || error instanceof Abort)
 
+// What was on its way when the connection broke: it may have run.
+const isUncertain = (error: unknown): boolean =>
+  error instanceof ExecutorError && error.reason._tag === "Unavailable" && error.reason.uncertain
+
 const failed = (
   runner: AnyRunner,
   error: unknown,
@@ -276,7 +281,12 @@ const failed = (
     })
   }
   return Effect.map(runner.encodeFailure(error), (encoded) =>
-    settled(end("failed", encoded === undefined ? errorOf(messageOf(error)) : { error: encoded }))
+    settled(
+      end(
+        isUncertain(error) ? "uncertain" : "failed",
+        encoded === undefined ? errorOf(messageOf(error)) : { error: encoded }
+      )
+    )
   )
 }
 
