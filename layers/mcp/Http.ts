@@ -202,7 +202,9 @@ const open = Effect.fnUntraced(function* (url: string | URL, receive: Receive) {
   ): Effect.Effect<Option.Option<Response>, Lost> =>
     events(response, place).pipe(
       Stream.mapEffect((message) => take(message, headers)),
-      Stream.filter((answer): answer is Response => answer !== undefined && (answer.id === id || answer.id == null)),
+      Stream.filter(
+        (answer): answer is Response => answer !== undefined && (answer.id === id || (answer.id ?? null) === null)
+      ),
       Stream.runHead
     )
 

@@ -22,7 +22,7 @@ export const contentText = (content: Content): string => {
     case "resource":
       return resourceText(content.resource)
     case "resource_link":
-      return `[resource ${content.uri}: ${content.name}${content.description == null ? "" : `, ${content.description}`}]`
+      return `[resource ${content.uri}: ${content.name}${(content.description ?? "") === "" ? "" : `, ${content.description}`}]`
   }
 }
 

@@ -11,11 +11,16 @@ const prefix = "#/$defs/"
  * @category rendering
  */
 export const parameters = (tool: Tool.Any): Record<string, unknown> => {
-  const schema = Fields.object(Tool.getJsonSchema(tool)) ?? {}
+  const root = inlined(Tool.getJsonSchema(tool))
+  return root["type"] === "object" && root["properties"] === undefined ? { ...root, properties: {} } : { ...root }
+}
+
+/** A JSON Schema with the definition at its root that its root refers to. @category rendering */
+export const inlined = (jsonSchema: unknown): Record<string, unknown> => {
+  const schema = Fields.object(jsonSchema) ?? {}
   const definitions = Fields.object(schema["$defs"])
   const ref = Fields.text(schema["$ref"])
   const target = ref?.startsWith(prefix) ? Fields.object(definitions?.[ref.slice(prefix.length)]) : undefined
   const { $ref: _, ...rest } = schema
-  const root = target === undefined ? schema : { ...rest, ...target }
-  return root["type"] === "object" && root["properties"] === undefined ? { ...root, properties: {} } : { ...root }
+  return target === undefined ? schema : { ...rest, ...target }
 }

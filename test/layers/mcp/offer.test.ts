@@ -1,0 +1,163 @@
+// Our server against the official client, and against our own, over both transports.
+import { assert, describe, it } from "@effect/vitest"
+import { Client } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { Effect, Layer } from "effect"
+import { HttpRouter } from "effect/http"
+import { Action } from "effigent/action"
+import { Mcp, McpOffer } from "effigent/layers/mcp"
+import * as Peers from "./peers.ts"
+
+// The official client, which is closed with the Scope.
+const official = (transport: () => StdioClientTransport | StreamableHTTPClientTransport) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client({ name: "official", version: "1.0.0" })
+      // The transport's optional members are declared without undefined.
+      await client.connect(transport() as Parameters<Client["connect"]>[0])
+      return client
+    }),
+    (client) => Effect.promise(() => client.close())
+  )
+
+const stdioClient = (hear: (text: string) => void = () => undefined) =>
+  official(() => {
+    const transport = new StdioClientTransport({
+      command: process.execPath,
+      args: [...Peers.args.ours],
+      stderr: "pipe"
+    })
+    transport.stderr?.on("data", (chunk) => hear(String(chunk)))
+    return transport
+  })
+
+const httpClient = Effect.flatMap(Peers.oursHttp, ({ url }) =>
+  official(() => new StreamableHTTPClientTransport(new URL(url)))
+)
+
+type Result = { readonly content?: unknown; readonly structuredContent?: unknown; readonly isError?: unknown }
+const textOf = (result: Result): string => {
+  const [first] = Array.isArray(result.content) ? result.content : []
+  return String(first?.text)
+}
+
+// What every client is given, whatever lies between.
+const session = Effect.fnUntraced(function* (client: Client) {
+  const call = (name: string, args: Record<string, unknown>, options: Parameters<Client["callTool"]>[2] = {}) =>
+    Effect.promise(() => client.callTool({ name, arguments: args }, undefined, options))
+  assert.strictEqual(client.getServerVersion()?.name, "offers")
+  assert.strictEqual(client.getInstructions(), "Try add first.")
+  const { tools } = yield* Effect.promise(() => client.listTools())
+  const tool = (name: string) => tools.find((one) => one.name === name) ?? assert.fail(name)
+  assert.deepStrictEqual(
+    tools.map(({ name }) => name),
+    ["add", "shout", "order", "erase", "count", "long", "triage", "letters", "asking"]
+  )
+  assert.deepInclude(tool("add").annotations, { readOnlyHint: true, destructiveHint: false })
+  assert.deepInclude(tool("shout").annotations, { readOnlyHint: false, idempotentHint: true })
+  assert.deepInclude(tool("order").annotations, { readOnlyHint: false, idempotentHint: false, destructiveHint: true })
+  assert.deepStrictEqual(tool("add").inputSchema.required, ["a", "b"])
+  assert.strictEqual(tool("add").outputSchema?.type, "object")
+  assert.isUndefined(tool("shout").outputSchema)
+  assert.deepStrictEqual(tool("letters").inputSchema.required, ["input"])
+
+  const sum = yield* call("add", { a: 1, b: 2 })
+  assert.deepStrictEqual(sum.structuredContent, { sum: 3 })
+  assert.strictEqual(textOf(sum), '{"sum":3}')
+  assert.strictEqual(textOf(yield* call("shout", { text: "hi" })), "HI")
+  const wrong = yield* call("add", { a: "1", b: 2 })
+  assert.isTrue(wrong.isError)
+  assert.match(textOf(wrong), /the input does not fit/)
+  const failed = yield* call("order", { article: "lamp" })
+  assert.isTrue(failed.isError)
+  assert.strictEqual(textOf(failed), "there is no lamp left")
+  const broken = yield* call("order", { article: "bomb" })
+  assert.isTrue(broken.isError)
+  assert.notMatch(JSON.stringify(broken), /secret|1234/)
+  assert.strictEqual(textOf(yield* call("order", { article: "again" })), "name an article")
+  assert.strictEqual(textOf(yield* call("erase", { folder: "tmp" })), "erased tmp")
+  const denied = yield* call("erase", { folder: "home" })
+  assert.isTrue(denied.isError)
+  assert.strictEqual(textOf(denied), "only tmp may be erased")
+  assert.strictEqual(textOf(yield* call("long", { length: 50_000 })).length, 50_000)
+
+  const seen: Array<unknown> = []
+  yield* call("count", { to: 3, millis: 1 }, { onprogress: ({ progress, total }) => void seen.push([progress, total]) })
+  assert.deepStrictEqual(seen, [
+    [1, 3],
+    [2, 3],
+    [3, 3]
+  ])
+  const words: Array<unknown> = []
+  const letters = yield* call("letters", { input: "a b c" }, { onprogress: ({ message }) => void words.push(message) })
+  assert.deepStrictEqual(letters.structuredContent, { words: 3 })
+  assert.deepStrictEqual(words, ["a", "b", "c"])
+  const triaged = yield* call("triage", { input: "The printer is on fire" })
+  assert.hasAllKeys(triaged.structuredContent, ["title", "urgent"])
+  const asked = yield* call("asking", { input: "?" })
+  assert.isTrue(asked.isError)
+  assert.match(textOf(asked), /waits for an answer/)
+  const many = yield* Effect.forEach(Array.from({ length: 100 }).keys(), (n) => call("add", { a: n, b: 1 }), {
+    concurrency: "unbounded"
+  })
+  assert.deepStrictEqual(
+    many.map(({ structuredContent }) => structuredContent),
+    Array.from({ length: 100 }, (_, n) => ({ sum: n + 1 }))
+  )
+})
+
+describe("our server", () => {
+  it.live("serves actions, an agent and flows to the official client over stdio", () =>
+    Effect.scoped(Effect.flatMap(stdioClient(), session))
+  )
+
+  it.live("serves the same over streamable HTTP", () => Effect.scoped(Effect.flatMap(httpClient, session)))
+
+  it.live("interrupts a call that its client cancels", () =>
+    Effect.gen(function* () {
+      let interrupted: () => void = () => undefined
+      const told = new Promise<void>((resolve) => (interrupted = resolve))
+      const client = yield* stdioClient((text) => text.includes("count was interrupted") && interrupted())
+      const controller = new AbortController()
+      const cancelled = client.callTool({ name: "count", arguments: { to: 2, millis: 60_000 } }, undefined, {
+        signal: controller.signal,
+        onprogress: () => controller.abort()
+      })
+      yield* Effect.promise(() => cancelled.then(assert.fail, () => undefined))
+      yield* Effect.promise(() => told)
+      const sum = yield* Effect.promise(() => client.callTool({ name: "add", arguments: { a: 1, b: 1 } }))
+      assert.deepStrictEqual(sum.structuredContent, { sum: 2 })
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("serves our own client over both transports, and is interrupted by it", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Peers.oursHttp
+      for (const transport of [Peers.node(Peers.args.ours), Mcp.http({ url })]) {
+        const server = yield* Mcp.connect({ name: "ours", transport, connectTimeout: "25 seconds" })
+        const actions = yield* server.actions({ prefix: "" })
+        const find = (name: string) => actions.find((action) => action.name === name) ?? assert.fail(name)
+        assert.deepStrictEqual(yield* Action.call(find("add"), { a: 1, b: 2 }), { sum: 3 })
+        assert.strictEqual(find("add").policy.sideEffect, "pure")
+        assert.strictEqual(find("shout").policy.sideEffect, "idempotent")
+        const { message } = yield* Peers.reasonOf(Action.call(find("order"), { article: "lamp" }))
+        assert.strictEqual(message, "mcp: ours/order: there is no lamp left")
+        const stopped = yield* Peers.reasonOf(
+          server.call("count", { to: 1, millis: 60_000 }, { timeout: "100 millis" })
+        )
+        assert.deepInclude(stopped.reason, { _tag: "TimedOut" })
+        assert.deepStrictEqual(yield* Action.call(find("add"), { a: 2, b: 2 }), { sum: 4 })
+      }
+    }).pipe(Effect.scoped, Effect.provide(Peers.platform))
+  )
+
+  it.effect("two tools of one name fail its Layer", () =>
+    Effect.gen(function* () {
+      const one = Action.make("one", { description: "One.", run: () => Effect.succeed(1) })
+      const layer = McpOffer.layerHttp({ name: "x", version: "1", path: "/mcp", tools: [one, one] })
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Layer.provide(layer, HttpRouter.layer))))
+      assert.strictEqual(error.message, 'The action "one" is there twice: give one of them another name')
+    })
+  )
+})
