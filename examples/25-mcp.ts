@@ -37,7 +37,7 @@ const shop = HttpRouter.serve(
 // The other program.
 const buyer = Effect.gen(function* () {
   const { address } = yield* HttpServer.HttpServer
-  const port = address._tag === "TcpAddress" ? address.port : 0
+  const port = "port" in address ? address.port : 0
   const server = yield* Mcp.connect({ name: "shop", transport: Mcp.http({ url: `http://127.0.0.1:${port}/mcp` }) })
   const actions = yield* server.actions({
     policy: (tool) => (tool.name === "order" ? { approval: "always", sideEffect: "once" } : { sideEffect: "pure" })

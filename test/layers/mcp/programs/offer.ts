@@ -10,7 +10,7 @@ const Stdio = McpOffer.layerStdio(Offers.options).pipe(Layer.provide(NodeStdio.l
 
 const Http = Layer.effectDiscard(
   Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
-    Effect.sync(() => process.stderr.write(`listening on ${address._tag === "TcpAddress" ? address.port : 0}\n`))
+    Effect.sync(() => process.stderr.write(`listening on ${"port" in address ? address.port : 0}\n`))
   )
 ).pipe(
   Layer.provideMerge(
