@@ -113,6 +113,11 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "evaluator: accepted in round 2: Ten good apples.",
     "react: I look into the first. -> 0\nreact: None there; the others. -> 2, 0\nreact: 10 apples"
   ],
+  "25-mcp.ts": [
+    'shop__stock {"article":"lamp"} -> success: {"pieces":17}\n',
+    'failed: {"error":"mcp: shop/order: there are 17 only"}\n',
+    "Seventeen lamps are ordered.\n"
+  ],
   "27-memory.ts": [
     "  added: The user is called Ada.; The user eats no meat.\nI am Ada, and I eat no meat. -> I know nothing of you.",
     "Meat is not what I eat. -> I know: The user eats no meat.",
