@@ -98,6 +98,7 @@ export const make = Effect.fnUntraced(function* <R, H>(
 
   let nextId = 1
   let current = yield* Deferred.make<Session, ExecutorError>()
+  let live: Session | undefined
   const listeners = new Map<number, (progress: Protocol.Progress) => Effect.Effect<void>>()
 
   const receive: Receive = (message) => {
@@ -171,6 +172,7 @@ export const make = Effect.fnUntraced(function* <R, H>(
     Effect.gen(function* () {
       const session = yield* Effect.mapError(greet(), (error) => ({ error, lasted: 0 }))
       const since = yield* Clock.currentTimeMillis
+      live = session
       yield* Deferred.succeed(current, session)
       options.onNews("connected")
       const lost = yield* session.wire.ended
@@ -191,12 +193,21 @@ export const make = Effect.fnUntraced(function* <R, H>(
   const giveUp = ({ error }: Failed) => Deferred.fail(current, error)
   // The first greeting is not tried again: whoever asked for the server learns at once that it is not there.
   const first = current
+  // Comes after the end of all lives: whoever waits for the next one, now or later, learns that there will be none.
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      const closed = Effect.fail(unavailable("its connection was closed"))
+      const waitedFor = current
+      current = Deferred.makeUnsafe()
+      for (const deferred of [waitedFor, current]) Deferred.doneUnsafe(deferred, closed)
+      if (live !== undefined) Deferred.doneUnsafe(live.gone, Effect.void)
+    })
+  )
   yield* life.pipe(
     Effect.catch((failed) => (Deferred.isDoneUnsafe(first) ? again : Effect.fail(failed))),
     Effect.catch(giveUp),
     Effect.forkScoped
   )
-  yield* Effect.addFinalizer(() => Deferred.fail(current, unavailable("its connection was closed")))
   yield* Deferred.await(first)
 
   const session = Effect.suspend(() => Deferred.await(current)).pipe(

@@ -129,4 +129,4 @@ const gate = Layer.succeed(ApprovalGate, ({ call }) =>
   )
 )
 
-export const services = Layer.mergeAll(OfflineModel.layer(), gate)
+export const services = Layer.mergeAll(OfflineModel.layer, gate)
