@@ -4,6 +4,7 @@
  * forgotten ends the wire. News that belong to no request come over a stream of their own, where the server has one.
  */
 import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Sse from "effect/encoding/Sse"
 import * as HttpClient from "effect/http/HttpClient"
@@ -97,11 +98,15 @@ const tooLong = new LimitExceeded({ limit: "output", detail: `a message has more
 
 const patience = "2 seconds"
 const resumptions = 5
+// How many milliseconds a server may have us wait before a stream is taken up again.
+const shortestWait = 50
+const longestWait = 30_000
 
 const open = Effect.fnUntraced(function* (url: string | URL, receive: Receive) {
   const client = HttpClient.withScope(yield* HttpClient.HttpClient)
   const over = yield* Deferred.make<Lost>()
   let ending: Lost | undefined
+  let closed = false
   let session: string | undefined
   let version: string | undefined
   let last: Headers = {}
@@ -174,7 +179,8 @@ const open = Effect.fnUntraced(function* (url: string | URL, receive: Receive) {
     const found: Array<string> = []
     const parser = Sse.makeParser(
       (event) => {
-        if (event._tag === "Retry") place.wait = Number(event.duration)
+        if (event._tag === "Retry")
+          place.wait = Math.min(longestWait, Math.max(shortestWait, Duration.toMillis(event.duration)))
         else {
           if (event.id !== undefined) place.id = event.id
           if (event.data !== "") found.push(event.data)
@@ -281,15 +287,27 @@ const open = Effect.fnUntraced(function* (url: string | URL, receive: Receive) {
           .pipe(Effect.scoped, Effect.timeoutOption(patience), Effect.ignore)
     return Effect.andThen(
       farewell,
-      Effect.sync(() => end(unavailable("its connection was closed", false, true)))
+      Effect.sync(() => {
+        closed = ending === undefined
+        end(unavailable("its connection was closed", false, true))
+      })
     )
+  })
+
+  // What is under way when the wire ends may have been done. The end of a session does not end it: a server may still
+  // answer what it took, and what it did not take is refused by its own answer, and so certainly not done.
+  const orphaned = Effect.gen(function* () {
+    const { reason } = yield* Deferred.await(over)
+    const detail = reason._tag === "Unavailable" ? reason.detail : "it has ended the connection"
+    if (!closed) yield* Effect.sleep(patience)
+    return yield* unavailable(detail, true, true)
   })
 
   const scope = yield* Effect.scope
   const wire: Wire = {
     request: (message, headers) =>
       Effect.scoped(Effect.flatMap(post(message, headers), (response) => answerOf(response, headers, message.id))).pipe(
-        Effect.raceFirst(Effect.flatMap(Deferred.await(over), (why) => Effect.fail(why))),
+        Effect.raceFirst(orphaned),
         Effect.onInterrupt(() => Effect.ignore(Effect.timeoutOption(notify(cancelled(message.id), headers), patience)))
       ),
     notify,

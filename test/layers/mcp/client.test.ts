@@ -1,13 +1,12 @@
 // The client against servers that others wrote, over both transports, and against one that behaves badly.
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Exit, Fiber, Layer, Result, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Queue, Result, Scope } from "effect"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { Mcp, McpConfig, McpServers } from "effigent/layers/mcp"
 import { ActionAudit, type ActionEvent } from "effigent/services/Action"
 import { ScriptedModel } from "effigent/testing"
 import { mkdtempSync, readFileSync, realpathSync, writeFileSync } from "node:fs"
-import { createServer } from "node:http"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as Peers from "./peers.ts"
@@ -348,48 +347,124 @@ describe("the client and servers that behave badly", () => {
   )
 })
 
+describe("the client and streamable HTTP", () => {
+  // A server with sessions, which it forgets when it is told to. It takes the tool `hold`, and answers when it is told to.
+  const forgetful = Effect.gen(function* () {
+    const taken: Array<string> = []
+    const holding = yield* Queue.unbounded<() => void>()
+    let sessions = 0
+    let forgotten = 0
+    const url = yield* Peers.listening(async (request, response) => {
+      const { id, method, params } = await Peers.messageOf(request)
+      const session = String(request.headers["mcp-session-id"])
+      const answer = (result: object) =>
+        response
+          .writeHead(200, { "content-type": "application/json", "mcp-session-id": `s${sessions}` })
+          .end(JSON.stringify({ jsonrpc: "2.0", id, result }))
+      if (method === "initialize") {
+        sessions++
+        return answer(Peers.greeting)
+      }
+      if (session !== `s${sessions}` || sessions === forgotten) return response.writeHead(404).end()
+      if (id === undefined) return response.writeHead(request.method === "GET" ? 405 : 202).end()
+      taken.push(params.name)
+      const done = () => answer({ content: [{ type: "text", text: `${params.name} in ${session}` }] })
+      if (params.name === "hold") Queue.offerUnsafe(holding, done)
+      else done()
+    })
+    return { url, taken, held: Queue.take(holding), forget: () => void (forgotten = sessions) }
+  })
+
+  it.live("a session that is forgotten is made anew: what was refused is sent again, what was taken is not", () =>
+    Effect.gen(function* () {
+      const { forget, held, taken, url } = yield* forgetful
+      const server = yield* Mcp.connect({ name: "h", transport: Mcp.http({ url }), reconnect: Peers.quick })
+      const text = (tool: string) => Effect.map(server.call(tool, {}), ({ content }) => content)
+      const hanging = yield* Effect.forkChild(text("hold"), { startImmediately: true })
+      const release = yield* held
+      forget()
+      assert.deepStrictEqual(yield* text("now"), [{ type: "text", text: "now in s2" }])
+      release()
+      assert.deepStrictEqual(yield* Fiber.join(hanging), [{ type: "text", text: "hold in s1" }])
+      assert.deepStrictEqual(taken, ["hold", "now"])
+    }).pipe(Effect.scoped, Effect.provide(Peers.platform))
+  )
+
+  it.live("what is under way when the Scope closes may have been done, and is not sent again", () =>
+    Effect.gen(function* () {
+      const { held, taken, url } = yield* forgetful
+      const scope = yield* Scope.make()
+      const server = yield* Scope.provide(Mcp.connect({ name: "h", transport: Mcp.http({ url }) }), scope)
+      const hanging = yield* Effect.forkChild(Peers.reasonOf(server.call("hold", {})), { startImmediately: true })
+      yield* held
+      yield* Scope.close(scope, Exit.void)
+      assert.deepInclude((yield* Fiber.join(hanging)).reason, { _tag: "Unavailable", uncertain: true })
+      assert.deepStrictEqual(taken, ["hold"])
+      assert.match((yield* Peers.reasonOf(server.call("now", {}))).message, /its connection was closed/)
+    }).pipe(Effect.scoped, Effect.provide(Peers.platform))
+  )
+
+  it.live("an answer that breaks off is taken up where it ended, and is uncertain where it cannot be", () =>
+    Effect.gen(function* () {
+      const resumed: Array<unknown> = []
+      let answered: object = {}
+      const url = yield* Peers.listening(async (request, response) => {
+        const { id, method, params } = await Peers.messageOf(request)
+        const last = request.headers["last-event-id"]
+        const json = (result: object) => JSON.stringify({ jsonrpc: "2.0", id, result })
+        const events = (text: string) => response.writeHead(200, { "content-type": "text/event-stream" }).end(text)
+        if (request.method === "GET" && last !== undefined) {
+          resumed.push(last)
+          return resumed.length === 1
+            ? events("id: e2\nretry: 1\ndata:\n\n")
+            : events(`id: e3\ndata: ${JSON.stringify(answered)}\n\n`)
+        }
+        if (id === undefined) return response.writeHead(request.method === "GET" ? 405 : 202).end()
+        if (method === "initialize")
+          return response.writeHead(200, { "content-type": "application/json" }).end(json(Peers.greeting))
+        answered = { jsonrpc: "2.0", id, result: { content: [{ type: "text", text: "at last" }] } }
+        const progress = { progressToken: params._meta.progressToken, progress: 1 }
+        const news = JSON.stringify({ jsonrpc: "2.0", method: "notifications/progress", params: progress })
+        events(params.name === "numbered" ? `id: e1\nretry: 60\ndata: ${news}\n\n` : `data: ${news}\n\n`)
+      })
+      const server = yield* Mcp.connect({ name: "h", transport: Mcp.http({ url }) })
+      const seen: Array<number> = []
+      const onProgress = ({ progress }: Mcp.Progress) => Effect.sync(() => void seen.push(progress))
+      const { content } = yield* server.call("numbered", {}, { onProgress })
+      assert.deepStrictEqual(content, [{ type: "text", text: "at last" }])
+      assert.deepStrictEqual(resumed, ["e1", "e2"])
+      assert.deepStrictEqual(seen, [1])
+      const lost = yield* Peers.reasonOf(server.call("plain", {}))
+      assert.deepInclude(lost.reason, { _tag: "Unavailable", uncertain: true })
+      assert.match(lost.message, /ended before it was complete; it may have been done nevertheless/)
+    }).pipe(Effect.scoped, Effect.provide(Peers.platform))
+  )
+})
+
 describe("headers", () => {
   class User extends Context.Service<User, { readonly token: string }>()("test/User") {}
 
   it.live("those of a call are those of whoever makes it, and a status that refuses is told", () =>
     Effect.gen(function* () {
       const seen: Array<string> = []
-      const url = yield* Effect.acquireRelease(
-        Effect.callback<readonly [string, () => void]>((resume) => {
-          const http = createServer((request, response) => {
-            const token = String(request.headers["authorization"])
-            let body = ""
-            request.on("data", (chunk) => (body += chunk))
-            request.on("end", () => {
-              const { id, method } = body === "" ? {} : JSON.parse(body)
-              if (method === "tools/call") seen.push(token)
-              if (token === "Bearer eve") return response.writeHead(403).end("not you")
-              if (id === undefined) return response.writeHead(request.method === "GET" ? 405 : 202).end()
-              const result =
-                method === "initialize"
-                  ? {
-                      protocolVersion: "2025-11-25",
-                      capabilities: { tools: {} },
-                      serverInfo: { name: "h", version: "1" }
-                    }
-                  : method === "tools/list"
-                    ? { tools: [{ name: "who", inputSchema: { type: "object" } }] }
-                    : { content: [{ type: "text", text: token }] }
-              response
-                .writeHead(200, { "content-type": "application/json" })
-                .end(JSON.stringify({ jsonrpc: "2.0", id, result }))
-            })
-          })
-          http.listen(0, "127.0.0.1", () => {
-            const address = http.address()
-            const port = typeof address === "object" && address !== null ? address.port : 0
-            resume(Effect.succeed([`http://127.0.0.1:${port}/`, () => void http.closeAllConnections() ?? http.close()]))
-          })
-        }),
-        ([, close]) => Effect.sync(close)
-      )
+      const url = yield* Peers.listening(async (request, response) => {
+        const token = String(request.headers["authorization"])
+        const { id, method } = await Peers.messageOf(request)
+        if (method === "tools/call") seen.push(token)
+        if (token === "Bearer eve") return response.writeHead(403).end("not you")
+        if (id === undefined) return response.writeHead(request.method === "GET" ? 405 : 202).end()
+        const result =
+          method === "initialize"
+            ? Peers.greeting
+            : method === "tools/list"
+              ? { tools: [{ name: "who", inputSchema: { type: "object" } }] }
+              : { content: [{ type: "text", text: token }] }
+        response
+          .writeHead(200, { "content-type": "application/json" })
+          .end(JSON.stringify({ jsonrpc: "2.0", id, result }))
+      })
       const headers = Effect.map(User, ({ token }) => ({ authorization: `Bearer ${token}` }))
-      const server = yield* Mcp.connect({ name: "who", transport: Mcp.http({ url: url[0], headers }) }).pipe(
+      const server = yield* Mcp.connect({ name: "who", transport: Mcp.http({ url, headers }) }).pipe(
         Effect.provideService(User, { token: "admin" })
       )
       const [action] = yield* Effect.provideService(server.actions(), User, { token: "admin" })

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Client } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js"
+import { type CallToolResult, CallToolResultSchema, type JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 import { Effect, Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { Action } from "effigent/action"
@@ -14,11 +15,19 @@ const official = (transport: () => StdioClientTransport | StreamableHTTPClientTr
   Effect.acquireRelease(
     Effect.promise(async () => {
       const client = new Client({ name: "official", version: "1.0.0" })
+      const wire = transport()
       // The transport's optional members are declared without undefined.
-      await client.connect(transport() as Parameters<Client["connect"]>[0])
-      return client
+      await client.connect(wire as Parameters<Client["connect"]>[0])
+      // This client drops progress that comes together with the answer: what was sent is heard before it.
+      const heard: Array<JSONRPCMessage> = []
+      const { onmessage } = wire
+      wire.onmessage = (message) => {
+        heard.push(message)
+        onmessage?.(message)
+      }
+      return { client, heard }
     }),
-    (client) => Effect.promise(() => client.close())
+    ({ client }) => Effect.promise(() => client.close())
   )
 
 const stdioClient = (hear: (text: string) => void = () => undefined) =>
@@ -36,16 +45,24 @@ const httpClient = Effect.flatMap(Peers.oursHttp, ({ url }) =>
   official(() => new StreamableHTTPClientTransport(new URL(url)))
 )
 
-type Result = { readonly content?: unknown; readonly structuredContent?: unknown; readonly isError?: unknown }
-const textOf = (result: Result): string => {
-  const [first] = Array.isArray(result.content) ? result.content : []
-  return String(first?.text)
+// A call of a tool. The client's answer may, by its type, be that of protocols long gone, which has no content.
+const callOf = async (
+  client: Client,
+  name: string,
+  input: Record<string, unknown>,
+  options: Parameters<Client["callTool"]>[2] = {}
+): Promise<CallToolResult> => {
+  const result = await client.callTool({ name, arguments: input }, undefined, options)
+  return CallToolResultSchema.parse(result)
 }
 
+const textOf = ({ content: [first] }: CallToolResult): string =>
+  first?.type === "text" ? first.text : assert.fail(`no text: ${JSON.stringify(first)}`)
+
 // What every client is given, whatever lies between.
-const session = Effect.fnUntraced(function* (client: Client) {
-  const call = (name: string, args: Record<string, unknown>, options: Parameters<Client["callTool"]>[2] = {}) =>
-    Effect.promise(() => client.callTool({ name, arguments: args }, undefined, options))
+const session = Effect.fnUntraced(function* ({ client, heard }: Effect.Success<ReturnType<typeof stdioClient>>) {
+  const call = (name: string, input: Record<string, unknown>, options?: Parameters<Client["callTool"]>[2]) =>
+    Effect.promise(() => callOf(client, name, input, options))
   assert.strictEqual(client.getServerVersion()?.name, "offers")
   assert.strictEqual(client.getInstructions(), "Try add first.")
   const { tools } = yield* Effect.promise(() => client.listTools())
@@ -82,17 +99,22 @@ const session = Effect.fnUntraced(function* (client: Client) {
   assert.strictEqual(textOf(denied), "only tmp may be erased")
   assert.strictEqual(textOf(yield* call("long", { length: 50_000 })).length, 50_000)
 
-  const seen: Array<unknown> = []
-  yield* call("count", { to: 3, millis: 1 }, { onprogress: ({ progress, total }) => void seen.push([progress, total]) })
-  assert.deepStrictEqual(seen, [
-    [1, 3],
-    [2, 3],
-    [3, 3]
-  ])
-  const words: Array<unknown> = []
-  const letters = yield* call("letters", { input: "a b c" }, { onprogress: ({ message }) => void words.push(message) })
-  assert.deepStrictEqual(letters.structuredContent, { words: 3 })
-  assert.deepStrictEqual(words, ["a", "b", "c"])
+  // What comes during a call, in its order: the parts of progress that matter, and the answer.
+  const during = Effect.fnUntraced(function* (name: string, input: Record<string, unknown>) {
+    heard.length = 0
+    const result = yield* call(name, input, { onprogress: () => undefined })
+    const order = heard.map((message) => {
+      if (!("method" in message)) return "answer"
+      const { message: said, progress, total } = message.params ?? {}
+      return [progress, total ?? said]
+    })
+    return { result, order }
+  })
+  const counted = yield* during("count", { to: 3, millis: 1 })
+  assert.deepStrictEqual(counted.order, [[1, 3], [2, 3], [3, 3], "answer"])
+  const letters = yield* during("letters", { input: "a b c" })
+  assert.deepStrictEqual(letters.result.structuredContent, { words: 3 })
+  assert.deepStrictEqual(letters.order, [[1, "a"], [2, "b"], [3, "c"], "answer"])
   const triaged = yield* call("triage", { input: "The printer is on fire" })
   assert.hasAllKeys(triaged.structuredContent, ["title", "urgent"])
   const asked = yield* call("asking", { input: "?" })
@@ -118,15 +140,24 @@ describe("our server", () => {
     Effect.gen(function* () {
       let interrupted: () => void = () => undefined
       const told = new Promise<void>((resolve) => (interrupted = resolve))
-      const client = yield* stdioClient((text) => text.includes("count was interrupted") && interrupted())
+      const { client } = yield* stdioClient((text) => text.includes("count was interrupted") && interrupted())
       const controller = new AbortController()
-      const cancelled = client.callTool({ name: "count", arguments: { to: 2, millis: 60_000 } }, undefined, {
-        signal: controller.signal,
-        onprogress: () => controller.abort()
-      })
-      yield* Effect.promise(() => cancelled.then(assert.fail, () => undefined))
+      const cancelled = callOf(
+        client,
+        "count",
+        { to: 2, millis: 60_000 },
+        { signal: controller.signal, onprogress: () => controller.abort() }
+      )
+      assert.isTrue(
+        yield* Effect.promise(() =>
+          cancelled.then(
+            () => false,
+            () => true
+          )
+        )
+      )
       yield* Effect.promise(() => told)
-      const sum = yield* Effect.promise(() => client.callTool({ name: "add", arguments: { a: 1, b: 1 } }))
+      const sum = yield* Effect.promise(() => callOf(client, "add", { a: 1, b: 1 }))
       assert.deepStrictEqual(sum.structuredContent, { sum: 2 })
     }).pipe(Effect.scoped)
   )
@@ -134,13 +165,23 @@ describe("our server", () => {
   it.live("serves our own client over both transports, and is interrupted by it", () =>
     Effect.gen(function* () {
       const { url } = yield* Peers.oursHttp
-      for (const transport of [Peers.node(Peers.args.ours), Mcp.http({ url })]) {
-        const server = yield* Mcp.connect({ name: "ours", transport, connectTimeout: "25 seconds" })
+      const connectTimeout = "25 seconds"
+      for (const server of [
+        yield* Mcp.connect({ name: "ours", transport: Peers.node(Peers.args.ours), connectTimeout }),
+        yield* Mcp.connect({ name: "ours", transport: Mcp.http({ url }), connectTimeout })
+      ]) {
         const actions = yield* server.actions({ prefix: "" })
         const find = (name: string) => actions.find((action) => action.name === name) ?? assert.fail(name)
         assert.deepStrictEqual(yield* Action.call(find("add"), { a: 1, b: 2 }), { sum: 3 })
         assert.strictEqual(find("add").policy.sideEffect, "pure")
         assert.strictEqual(find("shout").policy.sideEffect, "idempotent")
+        const seen: Array<unknown> = []
+        const onProgress = (progress: Mcp.Progress) => Effect.sync(() => void seen.push(progress))
+        yield* server.call("count", { to: 2, millis: 1 }, { onProgress })
+        assert.deepStrictEqual(seen, [
+          { progress: 1, total: 2 },
+          { progress: 2, total: 2 }
+        ])
         const { message } = yield* Peers.reasonOf(Action.call(find("order"), { article: "lamp" }))
         assert.strictEqual(message, "mcp: ours/order: there is no lamp left")
         const stopped = yield* Peers.reasonOf(

@@ -5,6 +5,7 @@ import { Effect, Layer, Schedule } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Mcp } from "effigent/layers/mcp"
 import { type ChildProcess, spawn } from "node:child_process"
+import { createServer as createHttpServer, type RequestListener } from "node:http"
 import { createServer } from "node:net"
 
 const root = new URL("../../../", import.meta.url).pathname
@@ -82,6 +83,42 @@ export const oursHttp = Effect.map(serve(args.oursHttp, /listening on \d+\n/), (
   child,
   url: `http://127.0.0.1:${/listening on (\d+)/.exec(said)?.[1]}/mcp`
 }))
+
+/** A server of this process behind HTTP, as its listener says; its URL. It ends with the Scope. */
+export const listening = (listener: RequestListener) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<{ readonly url: string; readonly close: () => void }>((resume) => {
+        const http = createHttpServer(listener)
+        const close = () => {
+          http.closeAllConnections()
+          http.close()
+        }
+        http.listen(0, "127.0.0.1", () => {
+          const address = http.address()
+          const port = typeof address === "object" && address !== null ? address.port : 0
+          resume(Effect.succeed({ url: `http://127.0.0.1:${port}/`, close }))
+        })
+      }),
+      ({ close }) => Effect.sync(close)
+    ),
+    ({ url }) => url
+  )
+
+/** What a request of a client says: the parts of its message, none where its body is empty. */
+export const messageOf = async (request: AsyncIterable<Buffer>) => {
+  let body = ""
+  for await (const chunk of request) body += chunk.toString()
+  const { id, method, params } = body === "" ? {} : JSON.parse(body)
+  return { id, method, params }
+}
+
+/** How a server greets. */
+export const greeting = {
+  protocolVersion: "2025-11-25",
+  capabilities: { tools: {} },
+  serverInfo: { name: "h", version: "1" }
+}
 
 /** Whether a process is there. */
 export const isAlive = (pid: number): boolean => {
