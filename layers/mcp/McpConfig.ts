@@ -143,12 +143,11 @@ class Reader {
  * import { Result } from "effect"
  * import { McpConfig } from "effigent/layers/mcp"
  *
- * const read = McpConfig.parse({ mcpServers: { files: { command: "npx", env: { TOKEN: "${TOKEN}" } }, docs: {} } })
- * console.log(Result.isFailure(read) ? read.failure.findings.map(({ path, message }) => `${path} ${message}`) : [])
- * // => [
- * //   'mcpServers.files.env.TOKEN names the variable TOKEN, which is not given',
- * //   'mcpServers.docs has to have either a command or a url'
- * // ]
+ * const read = McpConfig.parse({ mcpServers: { files: { command: "npx", env: { TOKEN: "${TOKEN}" } } } })
+ * console.log(Result.isFailure(read) ? read.failure.findings[0]?.path : "")
+ * // => mcpServers.files.env.TOKEN
+ * console.log(Result.isFailure(read) ? read.failure.findings[0]?.message : "")
+ * // => names the variable TOKEN, which is not given
  * ```
  *
  * @category reading
@@ -161,6 +160,7 @@ export const parse = (
   const fail = () => Result.fail(new McpConfigError({ findings: reader.findings }))
   let json = config
   if (typeof config === "string") {
+    // What it is, is looked at below.
     const parsed = Result.try({ try: () => JSON.parse(config) as unknown, catch: String })
     if (Result.isFailure(parsed)) {
       reader.wrong("", `is not JSON: ${parsed.failure}`)

@@ -136,8 +136,8 @@ const registered = (
           tool: offered.tool,
           annotations: action.tool.annotations,
           services,
-          // What the action needs is in `services`.
           handle: (input: Json) =>
+            // What the action needs is in `services`.
             handle(server, offered, input, run, ++calls) as Effect.Effect<
               McpSchema.CallToolResult,
               never,
