@@ -61,11 +61,11 @@ const session = Effect.fnUntraced(function* <R>(server: Mcp.Server<R>) {
 })
 
 describe("the client and the everything server", () => {
-  it.live("lists, calls, reads, tells progress and does 100 calls at once, over stdio", () =>
+  it.live("over stdio it lists, calls and reads, tells progress in order, and does 100 calls at once", () =>
     Effect.scoped(Effect.flatMap(everything, session)).pipe(Effect.provide(Peers.platform))
   )
 
-  it.live("does the same over streamable HTTP", () =>
+  it.live("over streamable HTTP it does the same", () =>
     Effect.gen(function* () {
       const { url } = yield* Peers.everythingHttp
       yield* session(yield* Mcp.connect({ name: "everything", transport: Mcp.http({ url }) }))
@@ -91,58 +91,64 @@ describe("the client and the everything server", () => {
     }).pipe(Effect.scoped, Effect.provide(Peers.platform))
   )
 
-  it.live("lets an agent call its tools: input is checked here, images are named, progress is told", () =>
-    Effect.gen(function* () {
-      const events: Array<ActionEvent> = []
-      const actions = yield* (yield* everything).actions({
-        prefix: "",
-        include: ["get-*", "trigger-*"],
-        exclude: ["get-env"]
-      })
-      assert.notInclude(
-        actions.map(({ name }) => name),
-        "get-env"
+  it.live(
+    "S11 an agent calls its tools: input that does not fit is told the model, images are named, progress is told",
+    () =>
+      Effect.gen(function* () {
+        const events: Array<ActionEvent> = []
+        const actions = yield* (yield* everything).actions({
+          prefix: "",
+          include: ["get-*", "trigger-*"],
+          exclude: ["get-env"]
+        })
+        assert.notInclude(
+          actions.map(({ name }) => name),
+          "get-env"
+        )
+        const agent = Agent.make({ input: "?" }).pipe(Actions.use(actions))
+        const full = yield* Agent.whole(agent).pipe(
+          Effect.provideService(ActionAudit, (event) => Effect.sync(() => void events.push(event)))
+        )
+        const records = full.meta.actions?.rounds.flatMap(({ records }) => records) ?? []
+        assert.deepStrictEqual(
+          records.map(({ sideEffect, status }) => [status, sideEffect]),
+          [
+            ["success", "pure"],
+            ["invalid", "pure"],
+            ["success", "pure"],
+            ["success", "pure"],
+            ["success", "pure"]
+          ]
+        )
+        assert.strictEqual(records[0]?.result, "The sum of 1 and 2 is 3.")
+        assert.match(JSON.stringify(records[1]?.result), /does not fit.*Expected number/)
+        assert.match(String(records[2]?.result), /\[image: \d+ bytes of image\/png, not shown\]/)
+        assert.deepStrictEqual(records[3]?.result, {
+          temperature: 36,
+          conditions: "Light rain / drizzle",
+          humidity: 82
+        })
+        assert.strictEqual(events.filter(({ _tag }) => _tag === "ActionEnded").length, 5)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(Peers.platform),
+        Effect.provide(
+          ScriptedModel.layer([
+            ScriptedModel.toolCalls([
+              { name: "get-sum", input: { a: 1, b: 2 } },
+              { name: "get-sum", input: { a: "1", b: 2 } },
+              { name: "get-tiny-image", input: {} },
+              { name: "get-structured-content", input: { location: "Chicago" } },
+              { name: "trigger-long-running-operation", input: { duration: 0.05, steps: 1 } }
+            ]),
+            ScriptedModel.text("done")
+          ])
+        )
       )
-      const agent = Agent.make({ input: "?" }).pipe(Actions.use(actions))
-      const full = yield* Agent.whole(agent).pipe(
-        Effect.provideService(ActionAudit, (event) => Effect.sync(() => void events.push(event)))
-      )
-      const records = full.meta.actions?.rounds.flatMap(({ records }) => records) ?? []
-      assert.deepStrictEqual(
-        records.map(({ sideEffect, status }) => [status, sideEffect]),
-        [
-          ["success", "pure"],
-          ["invalid", "pure"],
-          ["success", "pure"],
-          ["success", "pure"],
-          ["success", "pure"]
-        ]
-      )
-      assert.strictEqual(records[0]?.result, "The sum of 1 and 2 is 3.")
-      assert.match(JSON.stringify(records[1]?.result), /does not fit.*Expected number/)
-      assert.match(String(records[2]?.result), /\[image: \d+ bytes of image\/png, not shown\]/)
-      assert.deepStrictEqual(records[3]?.result, { temperature: 36, conditions: "Light rain / drizzle", humidity: 82 })
-      assert.strictEqual(events.filter(({ _tag }) => _tag === "ActionEnded").length, 5)
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(Peers.platform),
-      Effect.provide(
-        ScriptedModel.layer([
-          ScriptedModel.toolCalls([
-            { name: "get-sum", input: { a: 1, b: 2 } },
-            { name: "get-sum", input: { a: "1", b: 2 } },
-            { name: "get-tiny-image", input: {} },
-            { name: "get-structured-content", input: { location: "Chicago" } },
-            { name: "trigger-long-running-operation", input: { duration: 0.05, steps: 1 } }
-          ]),
-          ScriptedModel.text("done")
-        ])
-      )
-    )
   )
 
   it.live(
-    "fails a call over HTTP whose server is killed, says that it may have been done, and goes on with the next server",
+    "a server behind HTTP that is killed fails a call as uncertain, and the next call finds the next server",
     () =>
       Effect.gen(function* () {
         const port = yield* Peers.freePort

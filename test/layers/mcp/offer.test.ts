@@ -130,13 +130,14 @@ const session = Effect.fnUntraced(function* ({ client, heard }: Effect.Success<R
 })
 
 describe("our server", () => {
-  it.live("serves actions, an agent and flows to the official client over stdio", () =>
-    Effect.scoped(Effect.flatMap(stdioClient(), session))
+  it.live(
+    "over stdio it gives the official client actions, an agent and flows: checked, approved, failures in words (S11, S12)",
+    () => Effect.scoped(Effect.flatMap(stdioClient(), session))
   )
 
-  it.live("serves the same over streamable HTTP", () => Effect.scoped(Effect.flatMap(httpClient, session)))
+  it.live("over streamable HTTP it gives the same", () => Effect.scoped(Effect.flatMap(httpClient, session)))
 
-  it.live("interrupts a call that its client cancels", () =>
+  it.live("a call that its client cancels is interrupted, and the next one is answered", () =>
     Effect.gen(function* () {
       let interrupted: () => void = () => undefined
       const told = new Promise<void>((resolve) => (interrupted = resolve))
