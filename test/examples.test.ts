@@ -100,6 +100,17 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     '<- retry: "There is no sofa; there are: lamp, table, chair."\n',
     "110 euros: A lamp and two chairs; we have no sofas.\n2 rounds, answered\n"
   ],
+  "23-team.ts": [
+    "routed: { cents: 1900 }",
+    "coordinated: A new lamp costs 19.00; try another bulb first.",
+    "jury: { cents: 1900 } It is broken.",
+    "handed on: support handed, sales success { cents: 900 }"
+  ],
+  "24-research-team.ts": [
+    "leader plan: success\nmember researcher: success\nmember analyst: success\nmember writer: success\n",
+    "completed: Tea in Europe\n",
+    "sources: https://example.org/tea, https://example.org/trade"
+  ],
   "28-workflow.ts": [
     "papers is left out: ModelError\n  the editor gives 5: say what it saves\n  the editor gives 8: fine\n",
     "sent back: name a price\n# Heat pumps\nThey are quiet. They halve the bill. They cost 9,000\n(Ada, 2 sources)\n",
