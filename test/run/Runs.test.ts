@@ -553,6 +553,35 @@ describe("watchers", () => {
     })
   )
 
+  it.effect("EC-01 one that never reads on and one that breaks neither delay nor break the run", () =>
+    Effect.gen(function* () {
+      const words = Layer.succeed(ModelProvider, {
+        name: "one read",
+        stream: () =>
+          Stream.fromArray([
+            ...Array.from({ length: 50 }, () => ({ _tag: "Text", text: "word " }) as const),
+            { _tag: "Finish", reason: "stop" } as const
+          ])
+      })
+      const run = yield* Runs.start(agent).pipe(Effect.provide(words))
+      const stuck = yield* Effect.forkChild(Stream.runForEach(run.events(), () => Effect.never))
+      const broken = yield* Effect.forkChild(Stream.runForEach(run.events(), () => Effect.die("a watcher breaks")))
+      assert.strictEqual(yield* run.result, "word ".repeat(50))
+      assert.isTrue(Exit.isFailure(yield* Fiber.await(broken)))
+      yield* Fiber.interrupt(stuck)
+      const events = yield* eventsOf(run)
+      // What one network read has brought is one event.
+      assert.deepStrictEqual(
+        events.flatMap(({ event }) => (event._tag === "Text" ? [event.text] : [])),
+        ["word ".repeat(50)]
+      )
+      assert.deepStrictEqual(
+        events.map(({ sequence }) => sequence),
+        events.map((_, index) => index + 1)
+      )
+    })
+  )
+
   it.effect("leaving only leaves", () =>
     Effect.gen(function* () {
       const run = yield* Runs.start(told(20))
