@@ -3,7 +3,7 @@
  * what entries share), so that importing the library opens a few files and not a hundred. Packages stay imports.
  * Programs and tests need no build.
  */
-import { globSync, rmSync } from "node:fs"
+import { existsSync, globSync, rmSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import { build as bundle, type InputOptions } from "rolldown"
 import { type Outcome, run } from "./sources.ts"
@@ -19,6 +19,7 @@ const entries = (root: string): Record<string, string> =>
 
 // The modules that an entry is made of, without those of which it takes types alone.
 const reach = async (options: InputOptions, input: string): Promise<ReadonlySet<string>> => {
+  if (!existsSync(input)) return new Set()
   const { output } = await bundle({ ...options, input, write: false })
   return new Set(output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])))
 }
