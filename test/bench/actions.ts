@@ -190,7 +190,7 @@ export const measure = async (): Promise<ReadonlyArray<Figure>> => {
       "ai generateText": await aiSdk(),
       "effect/ai Chat": await effectAi()
     },
-    { rounds: 9, warmUp: 4 }
+    { rounds: 9, warmUp: 12 }
   )
   const each = (name: keyof typeof times) => (times[name] * 1000) / runs
   const streamed = await race(
