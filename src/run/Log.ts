@@ -95,6 +95,7 @@ export class Log {
     if (this.isClosed) return
     const state = this.view.get(run)
     if (state !== undefined && isOver(state)) return
+    if (depth === 0 && isEnd(event)) this.endInside()
     const envelope: RunEnvelope = {
       sequence: this.last + 1,
       at: this.clock.currentTimeMillisUnsafe(),
@@ -115,6 +116,16 @@ export class Log {
     }
     this.wake()
     if (depth === 0 && isEnd(event)) this.close()
+  }
+
+  // Those that are still at work when the root ends, a fiber that it forked or something that outlives it, are heard of
+  // no more: the log says so, the innermost first, so that nobody takes them for running.
+  private endInside(): void {
+    const reason = this.reason ?? "the run that it is in has ended"
+    for (const { agent, depth, parent, run, status, text } of this.view.snapshot().runs.toReversed()) {
+      if (depth === 0 || isOver({ status })) continue
+      this.append(run, parent, agent, depth, { _tag: "RunCancelled", reason, ...(text === "" ? {} : { text }) })
+    }
   }
 
   /** The number of the last event. */
@@ -138,6 +149,8 @@ export class Log {
       const attachedAt = this.last
       let place = Math.max(0, after)
       const more = Effect.callback<void>((resume) => {
+        // A fiber may have had to wait for its turn since it looked.
+        if (this.last > place || this.isClosed) return resume(Effect.void)
         const listener = () => {
           this.listeners.delete(listener)
           resume(Effect.void)
