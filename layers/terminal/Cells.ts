@@ -76,7 +76,8 @@ const wide: ReadonlyArray<readonly [number, number]> = [
 
 const segments = new Intl.Segmenter(undefined, { granularity: "grapheme" })
 
-const plain = /^[\u0020-\u007e]*$/
+// What takes one cell each; the ellipsis is among it because the line of state begins with one.
+const plain = /^[\u0020-\u007e\u2026]*$/
 
 const cellsOf = (grapheme: string): number => {
   const code = grapheme.codePointAt(0) ?? 0

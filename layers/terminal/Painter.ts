@@ -50,6 +50,8 @@ const seconds = (millis: number): string =>
 // What a run has written since its last whole line.
 interface Desk {
   line: string
+  /** The end of the line, as much as the line of state has room for. The whole is not looked at before it is complete. */
+  tail: string
   kind: "Text" | "Reasoning"
   attempt: number
   markdown: Markdown.State
@@ -206,11 +208,12 @@ export class Painter {
       desk.kind = kind
       desk.attempt = attempt
     }
-    desk ??= { line: "", kind, attempt, markdown: Markdown.start }
+    desk ??= { line: "", tail: "", kind, attempt, markdown: Markdown.start }
     this.desks.set(envelope.run, desk)
     const lines = text.split("\n")
     for (const [i, line] of lines.entries()) {
       desk.line += line
+      if (this.look.live) desk.tail = (desk.tail + line).slice(-this.look.width)
       if (i === lines.length - 1) break
       this.speak(envelope, role)
       this.commit(envelope.depth, desk)
@@ -228,6 +231,7 @@ export class Painter {
   private commit(depth: number, desk: Desk): void {
     const line = harmless(desk.line.replace(/\r$/, "")).replaceAll("\n", " ")
     desk.line = ""
+    desk.tail = ""
     if (desk.kind === "Reasoning") return this.row(depth, [{ text: line, style: "dim" }])
     // A file gets the Markdown as it is.
     if (!this.look.color) return this.row(depth, [{ text: line }])
@@ -241,8 +245,7 @@ export class Painter {
     if (!this.look.live || view === undefined) return ""
     if (depth === 0 && (event._tag === "RunCompleted" || event._tag === "RunFailed" || event._tag === "RunCancelled"))
       return ""
-    const line = this.desks.get(run)?.line ?? ""
-    const tail = oneLine(line.slice(-this.look.width))
+    const tail = oneLine(this.desks.get(run)?.tail ?? "")
     const text = `… ${oneLine(agent ?? "run", 40)}${tail === "" ? "" : `: ${tail}`}`
     return this.styled({ text: truncate(text, Math.max(1, this.look.width - 1)), style: "dim" })
   }

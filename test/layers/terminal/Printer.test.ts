@@ -85,6 +85,20 @@ describe("the printer", () => {
     })
   )
 
+  it.live(
+    "a line without an end, such as a long JSON, costs no more with each piece of it",
+    () =>
+      Effect.gen(function* () {
+        const pieces = Array.from({ length: 80_000 }, () => text("abcd"))
+        const startedAt = performance.now()
+        const out = yield* painted(envelopes([begun, ...pieces, done]), { live: true, width: 80 })
+        // Some hundred milliseconds; it was 15 seconds when each piece looked at the whole line.
+        assert.isBelow(performance.now() - startedAt, 6_000)
+        assert.include(out, "abcd".repeat(15))
+      }),
+    30_000
+  )
+
   it.effect("no row is wider than the terminal, down to one cell, with wide characters and emoji", () =>
     Effect.gen(function* () {
       const words = "これは日本語の長い文です 👩‍👩‍👧 and a-very-long-word-without-any-space é 🇯🇵 end\n"
