@@ -95,6 +95,9 @@ export interface Memory<out R = never> {
 const collectionOf = ({ options }: Memory<unknown>, user: string): string =>
   Facts.collectionOf(options.collection ?? "memories", user)
 
+// Who has no name has no memory: all of them would share one.
+const isBlank = (user: string): boolean => user.trim() === ""
+
 /**
  * A memory whose extractions are joined at the end of their runs. Streams of a response are not held up; `data` and the
  * end of a stream wait for the extraction, at most for `patience`. Its requests count against the run's budgets.
@@ -173,6 +176,7 @@ const propose = ({ memory: { options }, known, words }: Extraction, answer: stri
       custom: { "known memories": Object.fromEntries(known.map(({ text }, index) => [index + 1, text])) },
       input: conversation
     }),
+    Agent.settings({ role: extractor.config.role ?? "memory" }),
     Agent.output(Operations),
     Agent.validate((proposal) => Effect.succeed(Validation.faults(faults(proposal, known.length)))),
     Agent.whole
@@ -240,7 +244,7 @@ const remembering =
     Effect.gen(function* () {
       const user = typeof who === "string" ? who : yield* who
       const words = config.input === undefined ? "" : yield* Effect.fromResult(Text.render("input", config.input))
-      if (user.trim() === "" || words.trim() === "") return yield* work(config)
+      if (isBlank(user) || words.trim() === "") return yield* work(config)
       const { known: shown = 20, recall = {} } = memory.options
       const { limit = 5, minScore = -1 } = recall
       const near = yield* Facts.nearest(collectionOf(memory, user), words, { limit: Math.max(1, shown, limit) })
@@ -295,12 +299,17 @@ export const attach: {
     Agent.around(self, remembering(memory, user))
 )
 
-/** All that is remembered of a user, in the order in which it was learnt: what a person may ask for. @category reading */
+/**
+ * All that is remembered of a user, in the order in which it was learnt: what a person may ask for. Nothing is of a blank
+ * user.
+ *
+ * @category reading
+ */
 export const list = (
   memory: Memory<unknown>,
   user: string
 ): Effect.Effect<ReadonlyArray<Facts.Fact>, KnowledgeStoreError, KnowledgeStore> =>
-  Facts.all(collectionOf(memory, user))
+  isBlank(user) ? Effect.succeed([]) : Facts.all(collectionOf(memory, user))
 
 /** The memories of a user nearest to a text, best first. Default: 5 of them. @category reading */
 export const search = (
@@ -309,14 +318,21 @@ export const search = (
   text: string,
   options: Pick<SearchOptions, "limit" | "minScore"> = {}
 ): Effect.Effect<ReadonlyArray<Facts.Fact>, KnowledgeError, EmbeddingProvider | KnowledgeStore> =>
-  Effect.map(Facts.nearest(collectionOf(memory, user), text, options), (found) => found.map(({ fact }) => fact))
+  isBlank(user)
+    ? Effect.succeed([])
+    : Effect.map(Facts.nearest(collectionOf(memory, user), text, options), (found) => found.map(({ fact }) => fact))
 
-/** Remembers facts by hand, and gives those that were new. Blank ones are left out. @category writing */
+/**
+ * Remembers facts by hand, and gives those that were new. Blank ones are left out, and nothing is kept for a blank user.
+ *
+ * @category writing
+ */
 export const add = Effect.fnUntraced(function* (
   memory: Memory<unknown>,
   user: string,
   texts: ReadonlyArray<string>
 ): Effect.fn.Return<ReadonlyArray<Facts.Fact>, KnowledgeError, EmbeddingProvider | KnowledgeStore> {
+  if (isBlank(user)) return []
   const operations = texts.map((text) => ({ op: "add" as const, text }))
   const { added, write } = yield* Facts.prepare(collectionOf(memory, user), [], { operations })
   yield* write

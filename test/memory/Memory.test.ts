@@ -3,6 +3,7 @@ import { Arbitrary, Cause, Context, Effect, Layer, Schema } from "effect"
 import { Agent, Budget } from "effigent"
 import { OfflineEmbeddings } from "effigent/layers/offline"
 import { Memory } from "effigent/memory"
+import { Runs } from "effigent/run"
 import { EmbeddingProvider } from "effigent/services/EmbeddingProvider"
 import { KnowledgeStore, KnowledgeStoreError } from "effigent/services/KnowledgeStore"
 import { RateLimited } from "effigent/services/ModelError"
@@ -167,6 +168,32 @@ describe("Memory", () => {
       assert.lengthOf(prompts, 0)
       yield* as("bob")
       assert.deepStrictEqual([yield* texts(memory, "ada"), yield* texts(memory, "bob")], [[], ["The user is here."]])
+    }).pipe(Effect.provide([answers("Hello."), stores]))
+  )
+
+  it.effect("a blank user has no memory by hand either: nobody shares one by having no name", () =>
+    Effect.gen(function* () {
+      const memory = Memory.make()
+      for (const blank of ["", " ", "\n\t"]) {
+        assert.deepStrictEqual(yield* Memory.add(memory, blank, ["The user's card ends in 42."]), [])
+        assert.deepStrictEqual(yield* Memory.list(memory, blank), [])
+        assert.deepStrictEqual(yield* Memory.search(memory, blank, "card"), [])
+        yield* Memory.forget(memory, blank, ["the user's card ends in 42."])
+        yield* Memory.erase(memory, blank)
+      }
+    }).pipe(Effect.provide(stores))
+  )
+
+  it.effect("S20 the requests of an extraction are of the role memory, in metrics and events", () =>
+    Effect.gen(function* () {
+      const { agent: small } = extractor(learns([]))
+      const talk = (extractor: Agent.Agent<unknown, never, never>) =>
+        cook.pipe(Memory.attach(Memory.make({ extractor }), "ada"), Agent.input("Hello"), Agent.run)
+      const run = yield* Runs.start(Effect.andThen(talk(small), talk(Agent.settings(small, { role: "scribe" }))))
+      yield* run.result
+      const { roles } = yield* run.metrics()
+      const counts = Object.entries(roles).map(([role, { requests }]) => `${role} ${requests}`)
+      assert.deepStrictEqual(counts.toSorted(), ["main 2", "memory 1", "scribe 1"])
     }).pipe(Effect.provide([answers("Hello."), stores]))
   )
 
