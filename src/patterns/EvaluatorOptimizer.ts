@@ -107,7 +107,8 @@ const improve = Effect.fnUntraced(function* <A, E, R, I, E2, R2>(
   writer: Agent.Agent<A, E, R, I>,
   options: Options<A, E2, R2>
 ): Effect.fn.Return<Outcome<A, E | E2 | Agent.AgentError>, E | E2 | Agent.AgentError, Exclude<R | R2, Scope.Scope>> {
-  const most = Math.max(1, Math.floor(options.rounds ?? 3))
+  // What is no number, from a file perhaps, bounds nothing: one round then.
+  const most = Math.max(1, Math.floor(options.rounds ?? 3) || 1)
   const rounds: Array<Round<A>> = []
   let best: Round<A> | undefined
   for (let number = 1; ; number++) {

@@ -91,6 +91,16 @@ describe("EvaluatorOptimizer", () => {
     }).pipe(Effect.provide(ScriptedModel.layer([post("a"), verdict(1), post("b"), verdict(2)], { strict: false })))
   )
 
+  it.effect("rounds that are no number do not go on for ever", () =>
+    Effect.gen(function* () {
+      const outcome = yield* EvaluatorOptimizer.run(writer, {
+        judge: () => Effect.succeed(says(1)),
+        rounds: Number.NaN
+      })
+      assert.deepStrictEqual([outcome.status, outcome.rounds.length], ["exhausted", 1])
+    }).pipe(Effect.provide(ScriptedModel.layer([post("a")])))
+  )
+
   it.effect(
     "a judge's own input and instruction stay; its typed failure is the whole's; a score out of range is corrected",
     () =>
