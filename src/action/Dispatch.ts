@@ -22,6 +22,7 @@ import {
 import { ExecutorError } from "../../services/ActionExecutor.ts"
 import type { Json } from "../../services/Json.ts"
 import { type ActionContext, type Any, type Runner, runnerOf } from "./Action.ts"
+import * as Issues from "../output/Issues.ts"
 import * as Artifacts from "./Artifacts.ts"
 import * as Digest from "./Digest.ts"
 import { Abort, Retry, Stop } from "./Signal.ts"
@@ -121,7 +122,7 @@ export const check = (site: Site, call: ActionCall): Effect.Effect<Ready | Actio
   return Effect.matchEffect(runner.decode(call.input), {
     onFailure: (error: Schema.SchemaError) =>
       Effect.map(Clock.currentTimeMillis, (at) =>
-        notRun(call, "invalid", `the input does not fit: ${error.message}`, at, { sideEffect })
+        notRun(call, "invalid", `the input does not fit: ${Issues.inWords(error.message)}`, at, { sideEffect })
       ),
     onSuccess: (input) =>
       Effect.map(approvalOf(site, call, action, runner, input), (approval) => ({

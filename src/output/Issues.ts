@@ -14,6 +14,14 @@ interface Leaf {
 
 const format = SchemaIssue.makeFormatterStandardSchemaV1()
 
+/**
+ * A message of the decoder as a model is to read it. What a number may be besides a JSON number is told alone where a text
+ * stands, and would have a model write "NaN" where a number is wanted.
+ *
+ * @category conversions
+ */
+export const inWords = (message: string): string => message.replaceAll('"Infinity" | "-Infinity" | "NaN"', "number")
+
 const kindOf = (issue: Issue): FindingKind =>
   issue._tag === "MissingKey" ? "missing" : issue._tag === "UnexpectedKey" ? "extra" : "invalid"
 
@@ -43,7 +51,7 @@ const leaves = (issue: Issue, path: ReadonlyArray<PropertyKey>, check: Issue | u
         return
       }
   }
-  const message = format(check ?? issue).issues[0]?.message ?? "Expected another value"
+  const message = inWords(format(check ?? issue).issues[0]?.message ?? "Expected another value")
   out.push({ path, kind: check === undefined ? kindOf(issue) : "invalid", message })
 }
 

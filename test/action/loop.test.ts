@@ -589,6 +589,20 @@ describe("the loop over native tool calls", () => {
     )
   )
 
+  it.effect("a text where a number is wanted is told so, not that it has to be NaN", () =>
+    Effect.gen(function* () {
+      const add = Action.make("add", {
+        description: "Adds.",
+        input: Schema.Struct({ a: Schema.Number }),
+        run: ({ a }) => Effect.succeed(a)
+      })
+      const { meta } = yield* Agent.make({ input: "Add." }).pipe(Actions.use([add]), Agent.whole)
+      assert.deepStrictEqual(meta.actions?.rounds[0]?.records[0]?.result, {
+        error: `the input does not fit: Expected number\n  at ["a"]`
+      })
+    }).pipe(Effect.provide(ScriptedModel.layer([toolCalls([{ name: "add", input: { a: "two" } }]), text("I cannot.")])))
+  )
+
   it.effect("an answer that does not fit is corrected behind the results, without calling again", () =>
     Effect.gen(function* () {
       const agent = Agent.make({ input: "?", output: Schema.Struct({ celsius: Schema.Number }) }).pipe(

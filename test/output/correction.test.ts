@@ -34,6 +34,19 @@ describe("correction", () => {
     })
   )
 
+  it.effect("where a number is wanted it asks for a number, whatever else numbers are coded as", () =>
+    Effect.gen(function* () {
+      const schema = Schema.Struct({ a: Schema.Number, b: Schema.NullOr(Schema.Number), c: Schema.Finite })
+      const findings = yield* findingsOf(Contract.compile(schema), { a: "x", b: "y", c: "z" }, [])
+      assert.strictEqual(
+        Correction.render(findings),
+        `${head}- Invalid value at a: expected number (got "x")
+- Invalid value at b: expected number (got "y")
+- Invalid value at c: expected number (got "z")`
+      )
+    })
+  )
+
   it("lists eight findings and counts the rest", () => {
     const findings = Array.from({ length: 11 }, (_, i): Finding => ({
       path: `k${i}`,
