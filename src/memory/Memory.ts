@@ -259,17 +259,21 @@ const remembering =
       const known = near.slice(0, shown).map(({ fact }) => fact)
       // What the extractor needs is `R`: the type of the memory says so.
       const extraction = extract({ memory, user, known, words, answered }) as Effect.Effect<void, never, Needs<R>>
-      const fiber = yield* memory.owner === undefined
-        ? Effect.forkChild(extraction, { startImmediately: true })
-        : memory.owner(extraction)
-      // Whatever ends the run before its answer is whole, the join included where it is joined, ends the extraction.
-      const finished = Effect.tap(work(informed), (full) =>
-        Effect.andThen(
-          Deferred.succeed(answered, full.text),
-          memory.owner === undefined ? Fiber.await(fiber) : Effect.void
-        )
+      const begun =
+        memory.owner === undefined ? Effect.forkChild(extraction, { startImmediately: true }) : memory.owner(extraction)
+      // Whatever ends the run before its answer is whole, the join included where it is joined, ends the extraction: also
+      // what comes between the two.
+      return yield* Effect.acquireUseRelease(
+        begun,
+        (fiber) =>
+          Effect.tap(work(informed), (full) =>
+            Effect.andThen(
+              Deferred.succeed(answered, full.text),
+              memory.owner === undefined ? Fiber.await(fiber) : Effect.void
+            )
+          ),
+        (fiber, exit) => (Exit.isSuccess(exit) ? Effect.void : Fiber.interrupt(fiber))
       )
-      return yield* Effect.onExit(finished, (exit) => (Exit.isSuccess(exit) ? Effect.void : Fiber.interrupt(fiber)))
     })
 
 const isMemory = (value: unknown): boolean => typeof value === "object" && value !== null && "owner" in value

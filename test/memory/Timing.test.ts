@@ -1,6 +1,6 @@
 // When an extraction runs, what waits for it, and what becomes of it when its run or its owner ends.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Scheduler, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent, Budget } from "effigent"
 import { Memory } from "effigent/memory"
@@ -188,6 +188,39 @@ describe("When memories are made", () => {
         told.map(({ status }) => status),
         ["kept", "failed"]
       )
+    }).pipe(Effect.provide([answers("Hi."), stores]))
+  )
+
+  it.effect("a run that is interrupted at any step leaves no extraction waiting for its answer", () =>
+    Effect.gen(function* () {
+      let started = 0
+      for (let steps = 0; steps < 150; steps++) {
+        const memory = yield* Memory.background({ extractor: extractor(learns([])).agent })
+        const fibers: Array<Fiber.Fiber<void>> = []
+        const { owner } = memory
+        assert(owner !== undefined)
+        const watched: Memory.Memory = {
+          ...memory,
+          owner: (work) => Effect.tap(owner(work), (fiber) => Effect.sync(() => void fibers.push(fiber)))
+        }
+        const run = yield* cook.pipe(
+          Memory.attach(watched, "ada"),
+          Agent.input("Hello"),
+          Agent.run,
+          // Other fibers get their turn after every few steps.
+          Effect.provideService(Scheduler.MaxOpsBeforeYield, 3),
+          Effect.forkChild({ startImmediately: true })
+        )
+        for (let step = 0; step < steps; step++) yield* Effect.yieldNow
+        yield* Fiber.interrupt(run)
+        for (let step = 0; step < 300; step++) yield* Effect.yieldNow
+        started += fibers.length
+        assert.isTrue(
+          fibers.every((fiber) => fiber.pollUnsafe() !== undefined),
+          `interrupted after ${steps} steps`
+        )
+      }
+      assert.isAbove(started, 0)
     }).pipe(Effect.provide([answers("Hi."), stores]))
   )
 
