@@ -357,7 +357,8 @@ export const layer = (
             )
             return run
           })
-          return yield* door.withPermits(1)(admit)
+          // A run that is at work and not in the list could be found by nobody.
+          return yield* door.withPermits(1)(Effect.uninterruptible(admit))
         }),
         get: (id) =>
           Effect.suspend(() => {

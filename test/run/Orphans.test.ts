@@ -59,6 +59,31 @@ describe("runs that are left at work", () => {
   )
 })
 
+describe("runs in the background", () => {
+  it.effect("whose asker is interrupted at any step are either not at work or can be found", () =>
+    Effect.gen(function* () {
+      for (let steps = 0; steps < 120; steps++) {
+        let atWork = 0
+        const job = Effect.andThen(
+          Effect.sync(() => void atWork++),
+          Effect.never
+        )
+        const asking = yield* Runs.background(job, { id: `${steps}` }).pipe(
+          // Other fibers get their turn after every few steps.
+          Effect.provideService(Scheduler.MaxOpsBeforeYield, 3),
+          Effect.forkChild({ startImmediately: true })
+        )
+        for (let step = 0; step < steps; step++) yield* Effect.yieldNow
+        yield* Fiber.interrupt(asking)
+        for (let step = 0; step < 100; step++) yield* Effect.yieldNow
+        const known = (yield* Runs.list).filter(({ id }) => id === `${steps}`)
+        assert.strictEqual(known.length, atWork, `interrupted after ${steps} steps`)
+        yield* Effect.forEach(known, (run) => run.cancel())
+      }
+    }).pipe(Effect.provide(Runs.layer()))
+  )
+})
+
 describe("readers", () => {
   it.effect("may cancel the run from within what they read", () =>
     Effect.gen(function* () {
