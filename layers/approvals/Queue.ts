@@ -59,15 +59,15 @@ export const queue: Layer.Layer<ApprovalQueue> = Layer.effectContext(
     let last = 0
     const waiting = () => [...all.values()].map(({ id, request }) => ({ id, request }))
     const gate = (request: ApprovalRequest): Effect.Effect<Decision> =>
-      Effect.suspend(() => {
-        const id = `${++last}`
-        const decision = Deferred.makeUnsafe<Decision>()
-        all.set(id, { id, request, decision })
-        return PubSub.publish(begun, { id, request }).pipe(
-          Effect.andThen(Deferred.await(decision)),
-          Effect.ensuring(Effect.sync(() => all.delete(id)))
-        )
-      })
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          const one = { id: `${++last}`, request, decision: Deferred.makeUnsafe<Decision>() }
+          all.set(one.id, one)
+          return one
+        }),
+        ({ decision, id }) => Effect.andThen(PubSub.publish(begun, { id, request }), Deferred.await(decision)),
+        ({ id }) => Effect.sync(() => all.delete(id))
+      )
     const service: ApprovalQueue["Service"] = {
       waiting: Effect.sync(waiting),
       requests: Stream.unwrap(

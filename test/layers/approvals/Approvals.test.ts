@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Queue, type Schema, Stdio, Stream, Terminal } from "effect"
+import { Context, Effect, Fiber, Layer, Queue, Scheduler, type Schema, Stdio, Stream, Terminal } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
@@ -118,6 +118,22 @@ describe("the terminal", () => {
 })
 
 describe("the queue", () => {
+  it.effect("keeps no call whose run is interrupted, at whatever step", () =>
+    Effect.gen(function* () {
+      const queue = yield* Approvals.ApprovalQueue
+      for (let steps = 0; steps < 60; steps++) {
+        const asking = yield* ask(request("a")).pipe(
+          // Other fibers get their turn after every few steps.
+          Effect.provideService(Scheduler.MaxOpsBeforeYield, 3),
+          Effect.forkChild({ startImmediately: true })
+        )
+        for (let step = 0; step < steps; step++) yield* Effect.yieldNow
+        yield* Fiber.interrupt(asking)
+        assert.deepStrictEqual(yield* queue.waiting, [], `interrupted after ${steps} steps`)
+      }
+    }).pipe(Effect.provide(Approvals.queue))
+  )
+
   it.effect("requests come as a stream and are answered by id, once; an interrupted run takes its own back", () =>
     Effect.gen(function* () {
       const queue = yield* Approvals.ApprovalQueue
