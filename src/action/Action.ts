@@ -273,7 +273,8 @@ export const make = <
   Input["Type"] & HostValues<H>,
   Output["Type"],
   Effect.Error<Ran>,
-  Effect.Services<Ran> | RA | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
+  // Where it stands, as in `Actions.use([...])`, says nothing of what it needs.
+  Effect.Services<Ran> | NoInfer<RA> | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
 > => {
   type Needs = Effect.Services<Ran> | RA | Effect.Services<H[keyof H]> | ServicesOf<Input, Output, Failure>
   const input = config.input ?? Tool.EmptyParams
@@ -345,7 +346,7 @@ export const fromTool = <T extends Tool.Any, E, R, RA = never>(
   options: PolicyOptions<Tool.Parameters<T>, RA> & {
     readonly reconcile?: Reconcile<Tool.Parameters<T>, Tool.Success<T>, RA> | undefined
   } = {}
-): Action<Tool.Parameters<T>, Tool.Success<T>, E, R | RA | Tool.HandlerServices<T>> => {
+): Action<Tool.Parameters<T>, Tool.Success<T>, E, R | NoInfer<RA> | Tool.HandlerServices<T>> => {
   const runner = {
     decode: Schema.isSchema(tool.parametersSchema)
       ? Schema.decodeUnknownEffect(Schema.toCodecJson(tool.parametersSchema), parsing)

@@ -58,6 +58,19 @@ describe("an agent with actions", () => {
     >()
   })
 
+  it("infers what an action needs that is made where it is used", () => {
+    const acting = agent.pipe(
+      Actions.use([
+        Action.make("count", { description: "Counts.", run: () => Effect.flatMap(Db, (db) => db.find("1")) }),
+        Action.make("ask", { description: "Asks.", host: { user }, approval: () => true, run: () => Effect.void }),
+        Action.fromTool(Tool.make("sum", { parameters: Schema.Struct({ a: Schema.Number }) }), () => Effect.void)
+      ])
+    )
+    expectTypeOf(acting).toEqualTypeOf<
+      Agent.Agent<string, Actions.ActionNameError, ModelProvider | Db | User, string>
+    >()
+  })
+
   it("takes toolkits of effect/ai, with their handlers as requirements", () => {
     const Sum = Tool.make("sum", { parameters: Schema.Struct({ a: Schema.Number }), success: Schema.Number })
     const acting = Actions.use(agent, [Toolkit.make(Sum)])
