@@ -217,8 +217,8 @@ export const ApprovalGate = Context.Reference<(request: ApprovalRequest) => Effe
 )
 
 /**
- * Is told of every call before it runs and when it has ended, whatever became of it: an audit log. A call that is not run
- * only ends. The default keeps nothing.
+ * Is told of every call when its turn comes, before anything is run, and when it has ended, whatever became of it: an
+ * audit log. A call whose turn had not come when its run was stopped only ends. The default keeps nothing.
  *
  * @category services
  */

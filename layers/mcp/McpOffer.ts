@@ -231,7 +231,8 @@ const handle = Effect.fnUntraced(function* (
       return Effect.void
     },
     deadline: Infinity,
-    run
+    run,
+    begun: new Map()
   }
   const settled = yield* Effect.result(Dispatch.told(site, call, Dispatch.dispatch(site, call)))
   // What was said on the way comes before the end.

@@ -259,7 +259,7 @@ export const act =
           return yield* Dispatch.perform(at, ready, decision)
         })
       const found = yield* dispatching(site, work, step, perform).pipe(
-        Effect.onError((cause) => (begun ? ofNow(work, Dispatch.brokenOff(call, cause, work.startedAt)) : Effect.void))
+        Effect.onError((cause) => (begun ? Dispatch.brokenOff(work.site, call, cause) : Effect.void))
       )
       // What it was approved for has changed.
       if (isReached(found)) return found.request === undefined ? step : asking(step, found.request)

@@ -57,6 +57,8 @@ export interface Site {
   readonly deadline: number
   /** What makes the keys of calls unique: the id of the run. */
   readonly run: string
+  /** What is known of the calls that are at work, by their ids: what is told of them should they break off. */
+  readonly begun: Map<string, Pick<ActionRecord, "at" | "decision" | "sideEffect" | "tries">>
 }
 
 /**
@@ -97,7 +99,17 @@ export const notRun = (
   more: Partial<ActionRecord> = {}
 ): ActionRecord => ({ call, status, result: errorOf(text), tries: 0, at, duration: 0, ...more })
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+// Tagged errors often have no message of their own: their tag says more than nothing.
+const messageOf = (error: unknown): string => {
+  if (error instanceof Error) return error.message || error.name
+  return typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : String(error)
+}
+
+// What is wrong may be as long as a result, and is shown as one.
+const shaped = (site: Pick<Site, "artifacts">, { policy }: Any, record: ActionRecord): Effect.Effect<ActionRecord> =>
+  Effect.map(Artifacts.shape(record.result, policy.maxResult, site.artifacts), ({ artifact, result }) =>
+    artifact === undefined ? record : { ...record, result, artifact }
+  )
 
 /** How the loop runs an action of which nothing more is known. @category reading */
 export const runnerOfAny = (action: Any): AnyRunner =>
@@ -121,8 +133,12 @@ export const check = (site: Site, call: ActionCall): Effect.Effect<Ready | Actio
   const sideEffect = action.policy.sideEffect
   return Effect.matchEffect(runner.decode(call.input), {
     onFailure: (error: Schema.SchemaError) =>
-      Effect.map(Clock.currentTimeMillis, (at) =>
-        notRun(call, "invalid", `the input does not fit: ${Issues.inWords(error.message)}`, at, { sideEffect })
+      Effect.flatMap(Clock.currentTimeMillis, (at) =>
+        shaped(
+          site,
+          action,
+          notRun(call, "invalid", `the input does not fit: ${Issues.inWords(error.message)}`, at, { sideEffect })
+        )
       ),
     onSuccess: (input) =>
       Effect.map(approvalOf(site, call, action, runner, input), (approval) => ({
@@ -202,7 +218,9 @@ export const perform = Effect.fnUntraced(function* (
   const runner = runnerOfAny(action)
   const at = yield* Clock.currentTimeMillis
   let tries = 0
-  const base = { call, sideEffect: policy.sideEffect, ...(decision === undefined ? {} : { decision }), at }
+  const known = { sideEffect: policy.sideEffect, ...(decision === undefined ? {} : { decision }), at }
+  const base = { call, ...known }
+  if (at >= site.deadline) return settled(notRun(call, "skipped", "the time of the run is over", at, known))
   const end = (
     duration: number,
     status: ActionStatus,
@@ -218,6 +236,7 @@ export const perform = Effect.fnUntraced(function* (
   })
   const once = Effect.suspend(() => {
     tries++
+    site.begun.set(call.id, { ...known, tries })
     return work(input, contextOf(site, call))
   })
   const retried = policy.retry === undefined ? once : Effect.retry(once, { schedule: policy.retry, while: isPlain })
@@ -239,10 +258,11 @@ export const perform = Effect.fnUntraced(function* (
       yield* Effect.logError(`The action ${action.name} broke`, exit.cause)
       return settled(end(duration, "failed", errorOf("the action broke; this is a fault of the program")))
     }
-    return yield* failed(runner, error.value, (status, result) => end(duration, status, result))
+    const { answer, record } = yield* failed(runner, error.value, (status, result) => end(duration, status, result))
+    return { record: record.status === "failed" ? yield* shaped(site, action, record) : record, answer }
   }
   if (Option.isNone(exit.value)) {
-    const maybe = policy.sideEffect === "once" ? "; it may have been done nevertheless" : ""
+    const maybe = policy.sideEffect === "once" && tries > 0 ? "; it may have been done nevertheless" : ""
     return settled(end(duration, "timeout", errorOf(`stopped after ${millis} ms${maybe}`)))
   }
   const encoded = yield* Effect.exit(runner.encode(exit.value.value))
@@ -350,6 +370,7 @@ const nobodyDecided: Decision = { _tag: "Denied", note: "nobody decided on its a
 const decide = Effect.fnUntraced(function* (site: Site, request: ApprovalRequest): Effect.fn.Return<Decision> {
   const gate = yield* ApprovalGate
   const left = site.deadline - (yield* Clock.currentTimeMillis)
+  if (left <= 0) return nobodyDecided
   return left === Infinity
     ? yield* gate(request)
     : yield* Effect.timeoutOrElse(gate(request), { duration: left, orElse: () => Effect.succeed(nobodyDecided) })
@@ -361,16 +382,35 @@ const inResponse: Driver = { decide, perform }
 export const say = (site: Site, event: ActionEvent): Effect.Effect<void> =>
   Effect.flatMap(ActionAudit, (audit) => Effect.andThen(site.tell(event), audit(event)))
 
-/** What is told of a call that broke off. `at`: when it began. @category constructors */
-export const brokenOff = (call: ActionCall, cause: Cause.Cause<unknown>, at: number): ActionEvent => ({
-  _tag: "ActionEnded",
-  record: Cause.hasInterruptsOnly(cause)
-    ? notRun(call, "interrupted", "its run was stopped", at)
-    : notRun(call, "failed", messageOf(Cause.squash(cause)), at)
-})
+/** Tells of a call that broke off. @category dispatching */
+export const brokenOff = (site: Site, call: ActionCall, cause: Cause.Cause<unknown>): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const known = site.begun.get(call.id) ?? { at: now, tries: 0 }
+    const interrupted = Cause.hasInterruptsOnly(cause)
+    const text = interrupted ? "its run was stopped" : messageOf(failureIn(cause))
+    const more = { ...known, duration: now - known.at }
+    return say(site, {
+      _tag: "ActionEnded",
+      record: notRun(call, interrupted ? "interrupted" : "failed", text, known.at, more)
+    })
+  })
+
+const failureIn = (cause: Cause.Cause<unknown>): unknown => {
+  const error = Cause.squash(cause)
+  return error instanceof Abort ? error.error : error
+}
+
+/** Tells of a call whose turn had not come when its run was stopped. @category dispatching */
+export const neverBegan = (site: Site, call: ActionCall): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (at) =>
+    say(site, {
+      _tag: "ActionEnded",
+      record: notRun(call, "interrupted", "its run was stopped before its turn came", at)
+    })
+  )
 
 /**
- * Tells of a call that it begins, and what became of it, also where its run is interrupted.
+ * Tells of a call that its turn has come, and what became of it, also where its run is interrupted.
  *
  * @category dispatching
  */
@@ -379,11 +419,14 @@ export const told = <E, R>(
   call: ActionCall,
   work: Effect.Effect<Settled, E, R>
 ): Effect.Effect<Settled, E, R> =>
-  Effect.flatMap(Clock.currentTimeMillis, (at) => {
-    const ended = (exit: Exit.Exit<Settled, E>) =>
-      say(
-        site,
-        Exit.isSuccess(exit) ? { _tag: "ActionEnded", record: exit.value.record } : brokenOff(call, exit.cause, at)
+  Effect.andThen(say(site, { _tag: "ActionStarted", call }), work).pipe(
+    Effect.onExit((exit) => {
+      const end = Exit.isSuccess(exit)
+        ? say(site, { _tag: "ActionEnded", record: exit.value.record })
+        : brokenOff(site, call, exit.cause)
+      return Effect.andThen(
+        end,
+        Effect.sync(() => site.begun.delete(call.id))
       )
-    return Effect.andThen(say(site, { _tag: "ActionStarted", call }), Effect.onExit(work, ended))
-  })
+    })
+  )

@@ -111,7 +111,8 @@ export const admit = (
   let made = totalOf(counts)
   return said.calls.map((given, index) => {
     // Ids tie results to calls, so that each is given once; some providers give none, or the same one again.
-    const id = given.id !== "" && !used.has(given.id) ? given.id : `call_${round}_${index}`
+    let id = given.id === "" ? `call_${round}_${index}` : given.id
+    for (let n = 1; used.has(id); n++) id = `call_${round}_${index}${n === 1 ? "" : `_${n}`}`
     used.add(id)
     const call: ActionCall = { id, action: given.name, input: inputOf(given), round, index }
     const own = counts.get(given.name) ?? 0

@@ -1,6 +1,7 @@
 /** Rounds of a loop as messages of a prompt: the model's calls, and what they gave, in the order of the calls. */
 import type { ActionRecord, ActionRound } from "../../services/Action.ts"
 import { Prompt } from "../../services/Ai.ts"
+import { nameOf } from "../agent/Messages.ts"
 
 type Thought = ActionRound["thoughts"][number]
 
@@ -20,7 +21,7 @@ export const ofRound = ({ records, steering = [], text, thoughts }: ActionRound)
       ...thoughts.map((thought) => Prompt.makePart("reasoning", { text: thought.text, ...sealOf(thought) })),
       ...(text === "" ? [] : [Prompt.makePart("text", { text })]),
       ...records.map(({ call }) =>
-        Prompt.makePart("tool-call", { id: call.id, name: call.action, params: call.input, providerExecuted: false })
+        Prompt.makePart("tool-call", { id: call.id, name: nameOf(call), params: call.input, providerExecuted: false })
       )
     ]
   }),
@@ -28,7 +29,7 @@ export const ofRound = ({ records, steering = [], text, thoughts }: ActionRound)
     content: records.map((record) =>
       Prompt.makePart("tool-result", {
         id: record.call.id,
-        name: record.call.action,
+        name: nameOf(record.call),
         isFailure: isFailure(record),
         providerExecuted: false,
         result: record.result

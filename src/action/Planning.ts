@@ -111,7 +111,11 @@ export const plan = Effect.fnUntraced(function* <E1, R1>(
 export const answering = (work: Rounds.Work, config: Config, answer: string | undefined): Begun<never, never> => ({
   config: withResults(config, work),
   acting: {
-    offer: () => ({ tools: [] }),
+    offer: () => {
+      // The model is asked, as in `Rounds.native`.
+      work.answeredBy = undefined
+      return { tools: [] }
+    },
     messages: () => [],
     isOpen: () => false,
     act: () => Effect.succeed({ _tag: "Ask" }),

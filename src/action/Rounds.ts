@@ -106,6 +106,7 @@ export const begin = Effect.fnUntraced(function* (
       artifacts,
       tell,
       deadline: startedAt + bounds.time,
+      begun: new Map(),
       run: before?.run ?? (yield* freshRun)
     }
   }
@@ -177,10 +178,22 @@ const acting = Effect.fnUntraced(function* (
   const { site } = work
   const admitted = admit(work, said)
   const dispatch = around(options.middleware ?? [], site)
+  const told = new Set<ActionCall>()
   const all = Effect.forEach(
     admitted,
-    ({ call, skip }) => Dispatch.told(site, call, skip === undefined ? dispatch(call) : skipped(call, skip)),
+    ({ call, skip }) =>
+      Effect.ensuring(
+        Dispatch.told(site, call, skip === undefined ? dispatch(call) : skipped(call, skip)),
+        Effect.sync(() => told.add(call))
+      ),
     { concurrency: options.concurrency ?? defaultConcurrency }
+  ).pipe(
+    // The run ends here; those whose turn has not come are accounted for too.
+    Effect.onError(() =>
+      Effect.forEach(admitted, ({ call }) => (told.has(call) ? Effect.void : Dispatch.neverBegan(site, call)), {
+        discard: true
+      })
+    )
   )
   const settled = yield* all.pipe(Effect.provideContext(work.services), Effect.mapError(failureOf))
   return yield* close(work, said, admitted, settled)
@@ -255,14 +268,13 @@ export const native = <E, R>(work: Work, options: Options<E, R>): Acting<E, R> =
   const messages: Array<Prompt.Message> = []
   let rendered = 0
   return {
-    offer: () => ({
-      tools: toolsOf(work),
-      toolChoice: isOpen(work.state.status)
-        ? work.state.rounds.length === 0
-          ? (options.toolChoice ?? "auto")
-          : "auto"
-        : "none"
-    }),
+    offer: () => {
+      // The model is asked: the answer will be its own, whatever an action has answered before.
+      work.answeredBy = undefined
+      const { rounds, status } = work.state
+      const first = rounds.length === 0 ? (options.toolChoice ?? "auto") : "auto"
+      return { tools: toolsOf(work), toolChoice: isOpen(status) ? first : "none" }
+    },
     messages: () => {
       for (; rendered < work.state.rounds.length; rendered++) {
         const round = work.state.rounds[rendered]

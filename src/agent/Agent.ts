@@ -636,7 +636,10 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
                 config: changed,
                 tell: recorder.tell,
                 ask: (config, output) =>
-                  whole(new Impl({ ...config, output }, Effect.succeed(provider), nothingAround, checks))
+                  Effect.tap(
+                    whole(new Impl({ ...config, output }, Effect.succeed(provider), nothingAround, checks)),
+                    ({ meta }) => Effect.sync(() => recorder.charge(meta.usage))
+                  )
               }),
               ({ acting, config }) => attempts(config, acting)
             ),

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { ActionRound } from "../../services/Action.ts"
+import type { ActionCall, ActionRound } from "../../services/Action.ts"
 import { Prompt } from "../../services/Ai.ts"
 import { SessionMessages } from "../../services/SessionStore.ts"
 import type { Thought } from "../request/ModelResponse.ts"
@@ -130,6 +130,15 @@ const reasoning = ({ redacted, signature, text, vendor }: Thought): Prompt.Reaso
   return { type: "reasoning", text, options: { effigent: vendor === undefined ? seal : { ...seal, vendor } } }
 }
 
+/**
+ * The name of a call as providers take it back. A model may have made up one that they do not take, and they would refuse
+ * the whole request.
+ *
+ * @category conversions
+ */
+export const nameOf = ({ action }: Pick<ActionCall, "action">): string =>
+  action.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "unnamed"
+
 /** A round of calls and what they gave, as messages. @category constructors */
 export const round = ({ records, steering = [], text, thoughts }: ActionRound): SessionMessages => [
   {
@@ -137,7 +146,9 @@ export const round = ({ records, steering = [], text, thoughts }: ActionRound): 
     content: [
       ...thoughts.map(reasoning),
       ...(text === "" ? [] : [{ type: "text", text } as const]),
-      ...records.map(({ call }) => ({ type: "tool-call", id: call.id, name: call.action, params: call.input }) as const)
+      ...records.map(
+        ({ call }) => ({ type: "tool-call", id: call.id, name: nameOf(call), params: call.input }) as const
+      )
     ]
   },
   {
@@ -147,7 +158,7 @@ export const round = ({ records, steering = [], text, thoughts }: ActionRound): 
         ({
           type: "tool-result",
           id: call.id,
-          name: call.action,
+          name: nameOf(call),
           isFailure: status !== "success" && status !== "retry",
           result
         }) as const

@@ -62,6 +62,8 @@ export class Recorder<A> {
   private isOpen = false
   /** The attempts that have ended, in order. */
   readonly ended: Array<Attempt> = []
+  // What was asked for besides the answer.
+  private besides: Usage = {}
   /** Why each attempt that another one followed did not stand, in order. */
   readonly restarts: Array<string> = []
   private startedAt = 0
@@ -200,6 +202,11 @@ export class Recorder<A> {
     this.status("acted", reason, true)
   }
 
+  /** Counts tokens that were used besides those of the attempts: by plans of what to do. */
+  readonly charge = (usage: Usage): void => {
+    this.besides = addUsage(this.besides, usage)
+  }
+
   /** Tells what happens to a call. */
   readonly tell = (event: ActionEvent): void => {
     this.transcript.mark(event)
@@ -232,7 +239,7 @@ export class Recorder<A> {
       id,
       model,
       finishReason,
-      usage: totalUsage(this.ended),
+      usage: addUsage(this.besides, totalUsage(this.ended)),
       timeToFirstToken: this.firstAt === undefined ? undefined : this.firstAt - this.startedAt,
       duration: this.now() - this.startedAt,
       attempts: this.ended.map(

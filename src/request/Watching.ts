@@ -18,7 +18,7 @@ import type { RunEvent, RunUsage } from "../../services/Run.ts"
 import * as Text from "../prompt/Text.ts"
 import type { Source } from "./Attempts.ts"
 import type { FullResponse } from "./ModelResponse.ts"
-import type { Recorder } from "./Recorder.ts"
+import { type Recorder, totalUsage } from "./Recorder.ts"
 import type { Mark, Transcript, Visitor } from "./Transcript.ts"
 
 /**
@@ -188,7 +188,8 @@ export class Watch implements Visitor {
     return {
       _tag: "RunCompleted",
       ...(value === undefined ? {} : { value }),
-      usage: usageOf(exit.value.meta.usage)
+      // Plans are runs of their own.
+      usage: usageOf(totalUsage(exit.value.attempts))
     }
   }
 
