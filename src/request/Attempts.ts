@@ -52,6 +52,12 @@ export interface Source<out E = never, out R = never> {
   readonly name: string
   /** Runs one request, whose answer will be read as it says. */
   readonly stream: (request: ModelRequest, reading: Reading) => Stream.Stream<ModelEvent, ModelError | E, R>
+  /** What becomes of an answer for which no model is asked, where it does not stay as it is. */
+  readonly answer?: (
+    text: string,
+    attempt: number,
+    reading: Reading
+  ) => Effect.Effect<ReadonlyArray<ModelEvent>, ModelError | E, R>
 }
 
 /**
@@ -235,7 +241,9 @@ const acting = Effect.fnUntraced(function* <A, E, R, B>(
   acting: Acting<E, R>,
   retry: number
 ): Effect.fn.Return<Attempt, PlanError | E, R> {
-  if (acting.answer !== undefined && ask.correction === undefined) return answered(recorder, acting.answer)
+  if (acting.answer !== undefined && ask.correction === undefined) {
+    return yield* answered(plan, recorder, acting.answer)
+  }
   for (;;) {
     if (acting.prepare !== undefined) yield* acting.prepare
     const open = acting.isOpen()
@@ -253,7 +261,7 @@ const acting = Effect.fnUntraced(function* <A, E, R, B>(
       .pipe(Effect.tapError((error) => Effect.sync(() => recorder.fail(ended, messageOf(error)))))
     recorder.acted(ended, calledOf(calls))
     recorder.begin(plan.contract.format, false)
-    if (next._tag === "Answer") return answered(recorder, next.text)
+    if (next._tag === "Answer") return yield* answered(plan, recorder, next.text)
     const refused = Budget.refusal(plan.budgets)
     if (refused === undefined) continue
     recorder.fail(undefined, refused.message)
@@ -263,9 +271,24 @@ const acting = Effect.fnUntraced(function* <A, E, R, B>(
 
 const calledOf = (calls: Said["calls"]): string => `called ${calls.map(({ name }) => name).join(", ")}`
 
-const answered = <B>(recorder: Recorder<B>, text: string): Attempt => {
-  recorder.answer(text)
-  return recorder.current([])
+// Takes a text as the answer, for which no model is asked; what checks answers checks it too.
+const answered = <A, E, R, B>(
+  { contract, provider }: Plan<A, E, R>,
+  recorder: Recorder<B>,
+  text: string
+): Effect.Effect<Attempt, ModelError | E, R> => {
+  const events = provider.answer?.(text, recorder.attempt, contract)
+  if (events === undefined) {
+    recorder.answer(text)
+    return Effect.succeed(recorder.current([]))
+  }
+  return Effect.map(
+    Effect.tapError(events, (error) => Effect.sync(() => recorder.fail(recorder.current([]), messageOf(error)))),
+    (events) => {
+      recorder.receiveAll(events)
+      return recorder.current([])
+    }
+  )
 }
 
 // Sends one request and takes in the whole answer. Fails where the model fails or declines.

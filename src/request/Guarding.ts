@@ -334,8 +334,7 @@ export const make = <E, R, E2, R2, A>(
     return Effect.succeed(textOf(value, format))
   }
 
-  const release = (held: Held, request: ModelRequest, reading: Reading) => {
-    const { attempt } = request
+  const release = (held: Held, attempt: number, reading: Reading) => {
     const subject = { stage: "output", attempt, agent: guards.agent, files: [] } as const
     const textsOf = (events: ReadonlyArray<ModelEvent>): Texts<ReadonlyArray<ModelEvent>> => {
       const again = new Held()
@@ -366,7 +365,7 @@ export const make = <E, R, E2, R2, A>(
         Stream.filter(source.stream({ ...request, includeRaw: false }, reading), held.passes),
         Stream.unwrap(
           Effect.map(
-            Effect.suspend(() => release(held, request, reading)),
+            Effect.suspend(() => release(held, request.attempt, reading)),
             Stream.fromArray
           )
         )
@@ -382,5 +381,14 @@ export const make = <E, R, E2, R2, A>(
     return Stream.fromArray(new Held().answered(yield* reply(outcome, "input", attempt, reading)))
   })
 
-  return { name: source.name, stream: (request, reading) => Stream.unwrap(send(request, reading)) }
+  const answer = (text: string, attempt: number, reading: Reading) =>
+    Effect.suspend(() => {
+      const given = new Held()
+      const events = given.answered(text)
+      if (guards.output.length === 0) return Effect.succeed(events)
+      for (const event of events) given.passes(event)
+      return release(given, attempt, reading)
+    })
+
+  return { name: source.name, stream: (request, reading) => Stream.unwrap(send(request, reading)), answer }
 }

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Data, Deferred, Effect, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Agent, Budget } from "effigent"
+import { Agent, Budget, Guard } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { ActionAudit, type ActionEvent, type ActionRecord } from "effigent/services/Action"
 import { ScriptedModel } from "effigent/testing"
@@ -313,6 +313,49 @@ describe("answers of actions", () => {
       assert.deepStrictEqual(full.data, { n: 1 })
       assert.strictEqual(full.meta.actions?.status, "answered")
     }).pipe(Effect.provide(ScriptedModel.layer([toolCalls([{ name: "number", input: {} }]), text('{"n":1}')])))
+  )
+})
+
+describe("guards", () => {
+  const find = Action.make("find", {
+    description: "x",
+    returns: true,
+    run: () => Effect.succeed("write to ada@example.com")
+  })
+  const script = {
+    native: [toolCalls([{ name: "find", input: {} }])],
+    plan: [text(JSON.stringify({ next: "call", calls: [{ purpose: "x", action: "find", input: {} }] }))]
+  }
+
+  for (const protocol of ["native", "plan"] as const) {
+    const agent = Agent.make({ input: "x" }).pipe(Actions.use([find], { protocol }))
+
+    it.effect(`of answers see one that an action gives (${protocol})`, () =>
+      Effect.gen(function* () {
+        const full = yield* Agent.whole(Agent.guardOutput(agent, Guard.pii()))
+        assert.notInclude(full.data, "ada@example.com")
+        assert.notInclude(full.text, "ada@example.com")
+        assert.include(full.data, "write to")
+        assert.strictEqual(full.meta.actions?.status, "returned")
+      }).pipe(Effect.provide(ScriptedModel.layer(script[protocol])))
+    )
+
+    it.effect(`of answers block one that an action gives (${protocol})`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(Agent.run(Agent.guardOutput(agent, Guard.pii({ mode: "block" }))))
+        assert.strictEqual(error._tag, "GuardBlocked")
+      }).pipe(Effect.provide(ScriptedModel.layer(script[protocol])))
+    )
+  }
+
+  it.effect("of prompts see what actions gave before the next request", () =>
+    Effect.gen(function* () {
+      const look = Action.make("look", { description: "x", run: () => Effect.succeed("write to ada@example.com") })
+      yield* Agent.run(Agent.make({ input: "x" }).pipe(Actions.use([look]), Agent.guardInput(Guard.pii())))
+      const sent = JSON.stringify((yield* requests).map(({ prompt }) => prompt.content))
+      assert.include(sent, "write to")
+      assert.notInclude(sent, "ada@example.com")
+    }).pipe(Effect.provide(ScriptedModel.layer([toolCalls([{ name: "look", input: {} }]), text("done")])))
   )
 })
 
