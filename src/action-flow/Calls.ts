@@ -7,7 +7,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { ActionCall, ActionEvent, ApprovalRequest, Decision } from "../../services/Action.ts"
+import type { ActionCall, ActionEvent, ActionRecord, ApprovalRequest, Decision } from "../../services/Action.ts"
 import type { ArtifactStore } from "../action/Artifacts.ts"
 import * as Artifacts from "../action/Artifacts.ts"
 import * as Dispatch from "../action/Dispatch.ts"
@@ -69,6 +69,21 @@ export const workOf = (
 
 const markOf = (state: Pick<State, "marks">, { id }: ActionCall) =>
   Object.hasOwn(state.marks, id) ? state.marks[id] : undefined
+
+/** How long calls were at work, in milliseconds: side by side counts once, waiting for a person not at all. @category measuring */
+export const busyOf = (records: ReadonlyArray<Pick<ActionRecord, "at" | "duration">>): number => {
+  let busy = 0
+  let until = -Infinity
+  for (const { at, duration } of records.toSorted((a, b) => a.at - b.at)) {
+    const end = at + duration
+    busy += Math.max(0, end - Math.max(at, until))
+    until = Math.max(until, end)
+  }
+  return busy
+}
+
+const endedIn = ({ marks }: Pick<State, "marks">) =>
+  Object.values(marks).flatMap((mark) => (mark._tag === "Ended" ? [mark.ended.record] : []))
 
 const mark = (run: ActionRun, { id }: ActionCall, mark: State["marks"][string]) =>
   run.state.update("marks", (marks) => ({ ...marks, [id]: mark }))
@@ -226,7 +241,8 @@ export const act =
     Effect.gen(function* () {
       if (step.ended !== undefined || step.question !== undefined) return step
       const state = yield* run.state.all
-      const work = yield* workOf(site, run, state)
+      // What has ended in this round took its time too.
+      const work = yield* workOf(site, run, { ...state, elapsed: state.elapsed + busyOf(endedIn(state)) })
       const known = markOf(state, step.call)
       if (known?._tag === "Ended") return { call: step.call, asked: step.asked, ended: known.ended }
       const { call } = step

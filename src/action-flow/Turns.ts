@@ -17,7 +17,7 @@ import { totalUsage } from "../request/Recorder.ts"
 import type { Attempt } from "../request/ModelResponse.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Codec from "../triggerflow/engine/Codec.ts"
-import { artifactsIn, type Site, type Step, workOf } from "./Calls.ts"
+import { artifactsIn, busyOf, type Site, type Step, workOf } from "./Calls.ts"
 import { ActionFlowError } from "./Keeping.ts"
 import { type ActionRun, settledOf, type State } from "./State.ts"
 
@@ -172,9 +172,7 @@ export const settle =
       const state = yield* run.state.all
       if (state.turn === undefined) return open
       const settled = steps.flatMap(({ ended }) => (ended === undefined ? [] : [settledOf(ended)]))
-      // They ran side by side; that some waited for a person is not counted.
-      const longest = settled.reduce((longest, { record }) => Math.max(longest, record.duration), 0)
-      const elapsed = state.elapsed + longest
+      const elapsed = state.elapsed + busyOf(settled.map(({ record }) => record))
       const work = yield* workOf(site, run, { ...state, elapsed })
       const next = yield* Rounds.close(work, state.turn, state.turn.calls, settled)
       yield* run.state.set("loop", work.state)
