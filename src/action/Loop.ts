@@ -74,22 +74,19 @@ export interface Admitted {
   readonly skip: string | undefined
 }
 
-// How often each action was called. A model may make up any name, so that this is a Map.
+// How often each action was called that was there. A model may make up any name, so that this is a Map.
 const countsOf = (rounds: LoopState["rounds"]): Map<string, number> => {
   const counts = new Map<string, number>()
   for (const { records } of rounds) {
     for (const { call, status } of records) {
-      if (status !== "skipped") counts.set(call.action, (counts.get(call.action) ?? 0) + 1)
+      if (status !== "skipped" && status !== "unknown") counts.set(call.action, (counts.get(call.action) ?? 0) + 1)
     }
   }
   return counts
 }
 
-const totalOf = (counts: Map<string, number>): number => {
-  let sum = 0
-  for (const count of counts.values()) sum += count
-  return sum
-}
+const totalOf = (rounds: LoopState["rounds"]): number =>
+  rounds.reduce((sum, { records }) => sum + records.filter(({ status }) => status !== "skipped").length, 0)
 
 // What a model passes that has no JSON form stands in the record as it wrote it.
 const inputOf = (call: ToolCall): Json => (call.input === undefined ? call.arguments : call.input)
@@ -108,7 +105,7 @@ export const admit = (
   const round = state.rounds.length + 1
   const used = new Set(state.rounds.flatMap((before) => before.records.map((record) => record.call.id)))
   const counts = countsOf(state.rounds)
-  let made = totalOf(counts)
+  let made = totalOf(state.rounds)
   return said.calls.map((given, index) => {
     // Ids tie results to calls, so that each is given once; some providers give none, or the same one again.
     let id = given.id === "" ? `call_${round}_${index}` : given.id
@@ -143,7 +140,7 @@ export const settle = (state: LoopState, bounds: Bounds, round: ActionRound, ela
   const status =
     times >= bounds.failures
       ? "failures"
-      : totalOf(countsOf(rounds)) >= bounds.calls
+      : totalOf(rounds) >= bounds.calls
         ? "calls"
         : rounds.length >= bounds.rounds
           ? "rounds"

@@ -265,8 +265,13 @@ export const isOpen = (status: LoopStatus | undefined): boolean => status === un
  * @category constructors
  */
 export const native = <E, R>(work: Work, options: Options<E, R>): Acting<E, R> => {
-  const messages: Array<Prompt.Message> = []
-  let rendered = 0
+  // Each is rendered once; one that the user has said something behind is another one.
+  const rendered = new WeakMap<ActionRound, ReadonlyArray<Prompt.Message>>()
+  const render = (round: ActionRound): ReadonlyArray<Prompt.Message> => {
+    const messages = rendered.get(round) ?? Messages.ofRound(round)
+    rendered.set(round, messages)
+    return messages
+  }
   return {
     offer: () => {
       // The model is asked: the answer will be its own, whatever an action has answered before.
@@ -275,13 +280,7 @@ export const native = <E, R>(work: Work, options: Options<E, R>): Acting<E, R> =
       const first = rounds.length === 0 ? (options.toolChoice ?? "auto") : "auto"
       return { tools: toolsOf(work), toolChoice: isOpen(status) ? first : "none" }
     },
-    messages: () => {
-      for (; rendered < work.state.rounds.length; rendered++) {
-        const round = work.state.rounds[rendered]
-        if (round !== undefined) messages.push(...Messages.ofRound(round))
-      }
-      return messages
-    },
+    messages: () => work.state.rounds.flatMap(render),
     prepare: options.steer === undefined ? undefined : steering(work, options.steer),
     isOpen: () => isOpen(work.state.status),
     act: (said) => act(work, options, said),

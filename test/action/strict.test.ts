@@ -316,6 +316,46 @@ describe("answers of actions", () => {
   )
 })
 
+describe("rounds", () => {
+  it.effect("what the user says while an answer is corrected reaches the model", () =>
+    Effect.gen(function* () {
+      const look = Action.make("look", { description: "x", run: () => Effect.succeed(1) })
+      const said: Array<ReadonlyArray<string>> = [[], ["in French"]]
+      const agent = Agent.make({ input: "x", output: Schema.Struct({ n: Schema.Number }) }).pipe(
+        Actions.use([look], { steer: Effect.sync(() => said.shift() ?? []) })
+      )
+      assert.deepStrictEqual(yield* Agent.run(agent), { n: 1 })
+      const sent = (yield* requests).map(({ prompt }) => JSON.stringify(prompt.content).split("in French").length - 1)
+      assert.deepStrictEqual(sent, [0, 0, 1])
+    }).pipe(
+      Effect.provide(ScriptedModel.layer([toolCalls([{ name: "look", input: {} }]), text("no"), text('{"n":1}')]))
+    )
+  )
+
+  it.effect("a call of an on-demand action that was not found yet is none of those it may have", () =>
+    Effect.gen(function* () {
+      const pay = Action.make("pay", { description: "Pays.", onDemand: true, maxCalls: 1, run: () => Effect.void })
+      const full = yield* Agent.whole(Agent.make({ input: "x" }).pipe(Actions.use([pay])))
+      assert.deepStrictEqual(
+        recordsOf(full).map(({ status }) => status),
+        ["unknown", "success", "success", "skipped"]
+      )
+    }).pipe(
+      Effect.provide(
+        ScriptedModel.layer([
+          toolCalls([{ name: "pay", input: {} }]),
+          toolCalls([{ name: "search_actions", input: { query: "pays" } }]),
+          toolCalls([
+            { name: "pay", input: {} },
+            { name: "pay", input: {} }
+          ]),
+          text("done")
+        ])
+      )
+    )
+  )
+})
+
 describe("guards", () => {
   const find = Action.make("find", {
     description: "x",
