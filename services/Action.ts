@@ -43,8 +43,8 @@ export type ActionCall = typeof ActionCall.Type
  * What became of a call. `success`: it ran and gave a result. `failed`: it ran and failed. `invalid`: the input does not
  * fit its Schema, or is not JSON; it was not run. `unknown`: there is no such action. `denied`: it needs approval, which
  * was not given; it was not run. `timeout`: it was stopped. `retry`: it asks for another call, with a hint. `skipped`: a
- * limit was reached before it; it was not run. `uncertain`: it may have run and nobody knows. `interrupted`: its run was
- * stopped while it was at work.
+ * limit was reached before it; it was not run. `uncertain`: it may have run and nobody knows. `interrupted`: it,
+ * or its run, was stopped while it was at work.
  *
  * @category models
  */

@@ -75,7 +75,7 @@ export interface PolicyOptions<in In, out R = never> {
   /** How often it may be called in one run. Default: as often as the run's limits allow. */
   readonly maxCalls?: number | undefined
   /**
-   * How many characters of a result the model is shown. A longer one is kept as an artifact, which the model reads in
+   * How many characters of a result, or of what went wrong, the model is shown. A longer one is kept as an artifact, which the model reads in
    * ranges; it is shown the beginning. Default 20,000.
    */
   readonly maxResult?: number | undefined

@@ -251,8 +251,10 @@ export const perform = Effect.fnUntraced(function* (
   const exit = yield* Effect.exit(timed)
   const duration = (yield* Clock.currentTimeMillis) - at
   if (Exit.isFailure(exit)) {
-    // The run is interrupted, and this with it.
-    if (Cause.hasInterruptsOnly(exit.cause)) return yield* Effect.interrupt
+    // Not the run, which would not come here: something that the handler waited for.
+    if (Cause.hasInterruptsOnly(exit.cause)) {
+      return settled(end(duration, "interrupted", errorOf("it was stopped while it was at work")))
+    }
     const error = Cause.findErrorOption(exit.cause)
     if (Option.isNone(error)) {
       yield* Effect.logError(`The action ${action.name} broke`, exit.cause)

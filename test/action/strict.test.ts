@@ -356,6 +356,31 @@ describe("rounds", () => {
   )
 })
 
+describe("a handler that is interrupted from within", () => {
+  for (const timeout of [undefined, "1 minute"] as const) {
+    it.effect(`ends its call and not the run (${timeout ?? "no"} time-out)`, () =>
+      Effect.gen(function* () {
+        const joins = Action.make("joins", {
+          description: "Joins what somebody else stopped.",
+          timeout,
+          run: () =>
+            Effect.gen(function* () {
+              const fiber = yield* Effect.forkChild(Effect.never)
+              yield* Fiber.interrupt(fiber)
+              return yield* Fiber.join(fiber)
+            })
+        })
+        const full = yield* Agent.whole(Agent.make({ input: "x" }).pipe(Actions.use([joins])))
+        assert.strictEqual(full.data, "done")
+        assert.deepStrictEqual(
+          recordsOf(full).map(({ status, tries }) => [status, tries]),
+          [["interrupted", 1]]
+        )
+      }).pipe(Effect.provide(ScriptedModel.layer([toolCalls([{ name: "joins", input: {} }]), text("done")])))
+    )
+  }
+})
+
 describe("guards", () => {
   const find = Action.make("find", {
     description: "x",
