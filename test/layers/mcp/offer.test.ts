@@ -83,6 +83,8 @@ const session = Effect.fnUntraced(function* ({ client, heard }: Effect.Success<R
   assert.deepStrictEqual(sum.structuredContent, { sum: 3 })
   assert.strictEqual(textOf(sum), '{"sum":3}')
   assert.strictEqual(textOf(yield* call("shout", { text: "hi" })), "HI")
+  const long = "hi".repeat(50_000)
+  assert.strictEqual(textOf(yield* call("shout", { text: long })), long.toUpperCase())
   const wrong = yield* call("add", { a: "1", b: 2 })
   assert.isTrue(wrong.isError)
   assert.match(textOf(wrong), /the input does not fit/)
