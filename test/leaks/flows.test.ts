@@ -5,7 +5,7 @@ import { promisify } from "node:util"
 const root = new URL("../../", import.meta.url).pathname
 
 describe("100,000 executions of a flow", () => {
-  it("leave nothing behind, however they ended", { timeout: 120_000 }, async () => {
+  it("leave nothing behind, however they ended", { timeout: 240_000 }, async () => {
     const { PATH = "", HOME = "" } = process.env
     const { stdout } = await promisify(execFile)(
       process.execPath,
