@@ -23,11 +23,23 @@ const byKey = ([a]: readonly [string, unknown], [b]: readonly [string, unknown])
 
 /**
  * A value as JSON text in which the order of keys does not count: what digests are made of, and what two values are
- * compared by.
+ * compared by. Empty where it has no JSON form.
  *
  * @category conversions
  */
 export const canonical = (json: unknown): string =>
   JSON.stringify(json, (_, item: unknown) =>
     isObject(item) ? Object.fromEntries(Object.entries(item).toSorted(byKey)) : item
-  )
+  ) ?? ""
+
+/**
+ * A value as JSON, as `JSON.stringify` tells it; `null` where it tells nothing. Throws where it throws: at circles and
+ * BigInts.
+ *
+ * @category conversions
+ */
+export const fromValue = (value: unknown): Json => {
+  const text = JSON.stringify(value)
+  // What JSON.parse gives is JSON.
+  return text === undefined ? null : (JSON.parse(text) as Json)
+}

@@ -14,6 +14,7 @@ import type { Json } from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Host from "../../services/ExecutionHost.ts"
+import { canonical } from "../../services/Json.ts"
 
 /**
  * How long ended executions are kept: as long as both limits allow.
@@ -41,15 +42,10 @@ interface Entry {
   readonly opened: Deferred.Deferred<Host.RunningExecution, Host.FlowFailed>
 }
 
-const sorted = (_: string, value: unknown): unknown =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
-    : value
-
 /** JSON in which the keys of objects stand in order; what is wrong where it is no JSON, against its type. */
-const canonical = (json: Json): Result.Result<string, string> =>
+const inputText = (json: Json): Result.Result<string, string> =>
   Result.try({
-    try: () => JSON.stringify(json, sorted) ?? "",
+    try: () => canonical(json),
     catch: (error) => `the input is no JSON (${String(error)}). Encode it first.`
   })
 
@@ -165,7 +161,7 @@ class InProcess {
     return Effect.suspend((): ReturnType<InProcess["start"]> => {
       if (this.closed) return Effect.fail(this.failed(`start ${request.flow}`))
       this.forget(startedAt)
-      const input = canonical(request.input)
+      const input = inputText(request.input)
       if (Result.isFailure(input)) return Effect.fail(this.failed(`start ${request.flow}`, input.failure))
       const known = this.entries.get(id)
       if (known !== undefined) {

@@ -221,10 +221,8 @@ const handle = Effect.fnUntraced(function* (
     round: 0,
     index: 0
   }
-  // The client is given the whole: it has no way to read artifacts, and a result has to fit the tool's Schema.
-  const whole = Action.configure(action, { maxResult: Infinity })
   const site: Dispatch.Site = {
-    find: () => whole,
+    find: () => action,
     names: () => [action.name],
     gated: () => false,
     artifacts: Artifacts.inMemory(),

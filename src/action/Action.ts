@@ -19,7 +19,7 @@ import * as Stream from "effect/Stream"
 import type { ActionCall, SideEffect } from "../../services/Action.ts"
 import { ActionExecutor, type ExecutorError } from "../../services/ActionExecutor.ts"
 import { Tool, type Toolkit } from "../../services/AiTool.ts"
-import type { Json, JsonObject } from "../../services/Json.ts"
+import { fromValue, type Json, type JsonObject } from "../../services/Json.ts"
 export { Abort, type AbortOf, abort, type FailureOf, Retry, retry, Stop, stop } from "./Signal.ts"
 
 /**
@@ -316,15 +316,9 @@ export type ServicesOf<Input extends Schema.Top, Output extends Schema.Top, Fail
   | Failure["EncodingServices"]
 
 // Results that come without a Schema are told as JSON.stringify tells them; what has no JSON form is nothing.
-const jsonOf = (value: unknown): Json => {
-  const text = JSON.stringify(value)
-  // What JSON.parse gives is JSON.
-  return text === undefined ? null : (JSON.parse(text) as Json)
-}
-
 const encoderOf = (schema: Schema.Top | undefined) =>
   schema === undefined || schema === Schema.Unknown
-    ? (result: unknown) => Effect.sync(() => jsonOf(result))
+    ? (result: unknown) => Effect.sync(() => fromValue(result))
     : Schema.encodeUnknownEffect(Schema.toCodecJson(schema))
 
 const failureEncoderOf = (schema: Schema.Top | undefined) => {
@@ -406,7 +400,7 @@ export const fromJsonSchema = <E, R, RA = never>(
     resources: config.resources,
     reconcile: config.reconcile,
     run: config.run,
-    encode: (result) => Effect.sync(() => jsonOf(result)),
+    encode: (result) => Effect.sync(() => fromValue(result)),
     encodeFailure: () => Effect.undefined,
     permits: permitsOf(config.concurrency)
   }
@@ -487,11 +481,11 @@ export const fromToolkit = <Tools extends Record<string, Tool.Any>>(
           })
           if (last === undefined) return null
           if (last.isFailure) return yield* Effect.fail(new ToolFailure(last.encodedResult))
-          return jsonOf(last.encodedResult)
+          return fromValue(last.encodedResult)
         }),
-      encode: (result) => Effect.sync(() => jsonOf(result)),
+      encode: (result) => Effect.sync(() => fromValue(result)),
       encodeFailure: (error) =>
-        error instanceof ToolFailure ? Effect.succeed(jsonOf(error.encoded)) : Effect.undefined,
+        error instanceof ToolFailure ? Effect.succeed(fromValue(error.encoded)) : Effect.undefined,
       permits: permitsOf(own.concurrency)
     }
     // Its input is opaque: it comes from `decode` alone.
@@ -560,7 +554,7 @@ export const remote = <T extends Tool.Any>(
     (input, { call, key }) =>
       Effect.gen(function* () {
         const executor = yield* ActionExecutor
-        const encoded = jsonOf(yield* Effect.orDie(encodeInput(input)))
+        const encoded = fromValue(yield* Effect.orDie(encodeInput(input)))
         const outcome = yield* executor.execute({ id: call.id, key, action: String(tool.name), input: encoded })
         // What the tool's own Schema decodes.
         if (outcome._tag === "Success") return (yield* decodeResult(outcome.value)) as Tool.Success<T>
@@ -580,7 +574,7 @@ export const remote = <T extends Tool.Any>(
  */
 export const call = <In, Out, E, R>(self: Action<In, Out, E, R>, input: In): Effect.Effect<Out, E, R> =>
   runnerOf(self).run(input, {
-    call: { id: "direct", action: self.name, input: jsonOf(input), round: 0, index: 0 },
+    call: { id: "direct", action: self.name, input: fromValue(input), round: 0, index: 0 },
     key: "direct",
     progress: () => Effect.void
   })

@@ -20,7 +20,7 @@ import {
   type Decision
 } from "../../services/Action.ts"
 import { ExecutorError } from "../../services/ActionExecutor.ts"
-import type { Json } from "../../services/Json.ts"
+import { fromValue, type Json } from "../../services/Json.ts"
 import { type ActionContext, type Any, type Runner, runnerOf } from "./Action.ts"
 import * as Issues from "../output/Issues.ts"
 import * as Artifacts from "./Artifacts.ts"
@@ -198,8 +198,7 @@ export const keyOf = (site: Pick<Site, "run">, call: ActionCall): string => `${s
 export const contextOf = (site: Site, call: ActionCall): ActionContext => ({
   call,
   key: keyOf(site, call),
-  progress: (value) =>
-    Effect.suspend(() => site.tell({ _tag: "ActionProgress", call, value: JSON.parse(JSON.stringify(value ?? null)) }))
+  progress: (value) => Effect.suspend(() => site.tell({ _tag: "ActionProgress", call, value: fromValue(value) }))
 })
 
 /**

@@ -5,8 +5,9 @@
  */
 import * as Duration from "effect/Duration"
 import * as Schema from "effect/Schema"
-import { type ActionCall, type ActionRecord, ActionRound, LoopStatus } from "../../services/Action.ts"
+import { type ActionCall, ActionRound, LoopStatus } from "../../services/Action.ts"
 import type { Json } from "../../services/Json.ts"
+import { isFailure } from "../agent/Messages.ts"
 import type { Said, ToolCall } from "../request/Acting.ts"
 
 /**
@@ -123,8 +124,6 @@ export const admit = (
     return { call, skip: undefined }
   })
 }
-
-const isFailure = ({ status }: ActionRecord): boolean => status !== "success" && status !== "retry"
 
 /**
  * What a round makes of the loop. `elapsed`: milliseconds since the loop began.

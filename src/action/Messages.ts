@@ -1,24 +1,13 @@
 /** Rounds of a loop as messages of a prompt: the model's calls, and what they gave, in the order of the calls. */
-import type { ActionRecord, ActionRound } from "../../services/Action.ts"
+import type { ActionRound } from "../../services/Action.ts"
 import { Prompt } from "../../services/Ai.ts"
-import { nameOf } from "../agent/Messages.ts"
-
-type Thought = ActionRound["thoughts"][number]
-
-const sealOf = ({ redacted, signature, vendor }: Thought) => {
-  if (signature === undefined && redacted === undefined) return {}
-  const seal = redacted === undefined ? { signature: signature ?? null } : { redacted }
-  return { options: { effigent: vendor === undefined ? seal : { ...seal, vendor } } }
-}
-
-/** Whether the model is told that the call failed. @category reading */
-export const isFailure = ({ status }: ActionRecord): boolean => status !== "success" && status !== "retry"
+import { isFailure, nameOf, reasoning } from "../agent/Messages.ts"
 
 /** The messages of a round. @category conversions */
 export const ofRound = ({ records, steering = [], text, thoughts }: ActionRound): ReadonlyArray<Prompt.Message> => [
   Prompt.makeMessage("assistant", {
     content: [
-      ...thoughts.map((thought) => Prompt.makePart("reasoning", { text: thought.text, ...sealOf(thought) })),
+      ...thoughts.map((thought) => Prompt.makePart("reasoning", reasoning(thought))),
       ...(text === "" ? [] : [Prompt.makePart("text", { text })]),
       ...records.map(({ call }) =>
         Prompt.makePart("tool-call", { id: call.id, name: nameOf(call), params: call.input, providerExecuted: false })

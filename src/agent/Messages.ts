@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { ActionCall, ActionRound } from "../../services/Action.ts"
+import type { ActionCall, ActionRecord, ActionRound } from "../../services/Action.ts"
 import { Prompt } from "../../services/Ai.ts"
 import { SessionMessages } from "../../services/SessionStore.ts"
 import type { Thought } from "../request/ModelResponse.ts"
@@ -124,7 +124,8 @@ export const assistant = (text: string, thoughts: ReadonlyArray<Thought>): Messa
   content: [...thoughts.map(reasoning), { type: "text", text }]
 })
 
-const reasoning = ({ redacted, signature, text, vendor }: Thought): Prompt.ReasoningPartEncoded => {
+/** A thought as a part of a message, with its seal for the vendor that alone can read it. @category constructors */
+export const reasoning = ({ redacted, signature, text, vendor }: Thought): Prompt.ReasoningPartEncoded => {
   if (signature === undefined && redacted === undefined) return { type: "reasoning", text }
   const seal = redacted === undefined ? { signature: signature ?? null } : { redacted }
   return { type: "reasoning", text, options: { effigent: vendor === undefined ? seal : { ...seal, vendor } } }
@@ -138,6 +139,10 @@ const reasoning = ({ redacted, signature, text, vendor }: Thought): Prompt.Reaso
  */
 export const nameOf = ({ action }: Pick<ActionCall, "action">): string =>
   action.replaceAll(/[^a-zA-Z0-9_-]/g, "_").slice(0, 64) || "unnamed"
+
+/** Whether the model is told that the call failed. @category reading */
+export const isFailure = ({ status }: Pick<ActionRecord, "status">): boolean =>
+  status !== "success" && status !== "retry"
 
 /** A round of calls and what they gave, as messages. @category constructors */
 export const round = ({ records, steering = [], text, thoughts }: ActionRound): SessionMessages => [
@@ -154,13 +159,13 @@ export const round = ({ records, steering = [], text, thoughts }: ActionRound): 
   {
     role: "tool",
     content: records.map(
-      ({ call, result, status }) =>
+      (record) =>
         ({
           type: "tool-result",
-          id: call.id,
-          name: nameOf(call),
-          isFailure: status !== "success" && status !== "retry",
-          result
+          id: record.call.id,
+          name: nameOf(record.call),
+          isFailure: isFailure(record),
+          result: record.result
         }) as const
     )
   },

@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Types from "effect/Types"
 import type { Prompt } from "../../services/Ai.ts"
-import type { Json } from "../../services/Json.ts"
+import { fromValue, type Json } from "../../services/Json.ts"
 import * as Agent from "../agent/Agent.ts"
 import * as Output from "../output/Output.ts"
 import type { Attempt } from "../request/ModelResponse.ts"
@@ -143,14 +143,7 @@ export const schemaOf = (agent: Agent.Agent<unknown, unknown, unknown>): Schema.
  * @category conversions
  */
 export const jsonOf = (value: unknown): Result.Result<Json, string> =>
-  Result.try({
-    try: () => {
-      const text = JSON.stringify(value)
-      // What JSON.parse gives is JSON.
-      return text === undefined ? null : (JSON.parse(text) as Json)
-    },
-    catch: String
-  })
+  Result.try({ try: () => fromValue(value), catch: String })
 
 /**
  * The JSON form of an answer. An answer that its Schema cannot encode (a partial one, for one) is told as it stands.
