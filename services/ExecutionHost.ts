@@ -310,6 +310,20 @@ export const CloseOptions = Schema.Struct({
 /** What ends an execution in good order, as a type. @category models */
 export type CloseOptions = typeof CloseOptions.Type
 
+/** How a signal is sent. @category models */
+export const SignalOptions = Schema.Struct({
+  /** Until everything that it starts has ended; the replies are given then. */
+  wait: Schema.Boolean,
+  /**
+   * Makes it idempotent: the same signal under the same id may be sent again, where nobody knows whether it came. It then
+   * does nothing more, and gives at once, without replies. An execution knows its last 1,000.
+   */
+  requestId: Schema.optionalKey(Schema.String)
+})
+
+/** How a signal is sent, as a type. @category models */
+export type SignalOptions = typeof SignalOptions.Type
+
 /** How a question is answered. @category models */
 export const AnswerOptions = Schema.Struct({
   /** Makes it idempotent: the same answer under the same id may be sent again. */
@@ -341,11 +355,15 @@ export interface RunningExecution {
   readonly progress: Effect.Effect<Progress>
   /** The part of its progress that lists need. */
   readonly standing: Effect.Effect<Pick<Progress, "status" | "lifecycle">>
-  /** Sends a signal. `wait`: until everything that it starts has ended; the replies are given then. */
+  /**
+   * Sends a signal. `wait`: until everything that it starts has ended; the replies are given then. `requestId`: the same
+   * signal under the same id does nothing more, and gives at once, without replies.
+   */
   readonly signal: (
     signal: string,
     payload: Schema.Json,
-    wait: boolean
+    wait: boolean,
+    requestId?: string
   ) => Effect.Effect<ReadonlyArray<Schema.Json>, FlowFailed>
   readonly answer: (question: string, value: Schema.Json, options: AnswerOptions) => Effect.Effect<void, FlowFailed>
   readonly intervene: (payload: Schema.Json, options: InterveneOptions) => Effect.Effect<string, FlowFailed>
@@ -355,8 +373,55 @@ export interface RunningExecution {
   readonly close: (options: CloseOptions) => Effect.Effect<void, FlowFailed>
   /** Gives when nothing of it is left. */
   readonly cancel: (reason: string) => Effect.Effect<void>
-  /** Gives when it is closed, whichever way. */
+  /** Gives when it is closed, or left, whichever way. */
   readonly closed: Effect.Effect<void>
+  /** Whether all that is left of it waits for answers or timers. */
+  readonly resting: Effect.Effect<boolean>
+  /**
+   * Leaves it for another process: nothing new begins, handlers at work have `drain` milliseconds, everything is written
+   * down. Without a journal it is cancelled.
+   */
+  readonly leave: (drain: number) => Effect.Effect<void>
+}
+
+/**
+ * What a running execution writes down in one go: what has happened, and how it stands afterwards.
+ *
+ * @category models
+ */
+export interface JournalBatch {
+  readonly records: ReadonlyArray<Schema.Json>
+  readonly status: ExecutionStatus
+  readonly lifecycle: "open" | "sealed" | "closed"
+  /** When something is due next although nobody is at work, in milliseconds since 1970; `null`: never; absent: as before. */
+  readonly wakeAt?: number | null
+  /** A handler has ended: it got further. */
+  readonly progressed?: boolean
+  /** The execution as it is after these records. */
+  readonly snapshot?: Schema.Json
+}
+
+/**
+ * Where a running execution writes down what happens.
+ *
+ * @category models
+ */
+export interface ExecutionJournal {
+  /** After how many records there is a snapshot. */
+  readonly snapshotEvery: number
+  /** Gives once the batch is safe. Where it fails, the execution stops and everything it does is left as it was written. */
+  readonly append: (batch: JournalBatch) => Effect.Effect<void, unknown>
+}
+
+/**
+ * What was written down of an execution: its newest snapshot, if there is one, and the records behind it.
+ *
+ * @category models
+ */
+export interface WrittenExecution {
+  readonly id: string
+  readonly snapshot: Schema.Json | undefined
+  readonly records: ReadonlyArray<Schema.Json>
 }
 
 /**
@@ -374,7 +439,26 @@ export interface FlowRunner {
     readonly id: string
     readonly input: Schema.Json
     readonly settings: ExecutionSettings
+    /** Where it is written down; absent: it ends with this process. */
+    readonly journal?: ExecutionJournal
   }) => Effect.Effect<RunningExecution, FlowFailed>
+  /**
+   * Lets an execution go on that was written down. Handlers that were at work are run again. Fails where it does not fit
+   * the flow, or cannot be read.
+   */
+  readonly recover: (
+    written: WrittenExecution,
+    journal: ExecutionJournal
+  ) => Effect.Effect<RunningExecution, FlowFailed>
+  /** Reads how an execution stands, or stood, without letting it go on; with the entries of its runtime stream that are kept. */
+  readonly read: (
+    written: WrittenExecution
+  ) => Effect.Effect<{ readonly progress: Progress; readonly entries: ReadonlyArray<WatchEntry> }, FlowFailed>
+  /**
+   * Makes a new execution of one that was written down: as it stood, under another id, to be recovered. Gives the snapshot
+   * that it begins with.
+   */
+  readonly fork: (written: WrittenExecution, id: string) => Effect.Effect<Schema.Json, FlowFailed>
 }
 
 /**
@@ -396,7 +480,7 @@ export class ExecutionHost extends Context.Service<
       id: string,
       signal: string,
       payload: Schema.Json,
-      options: { readonly wait: boolean }
+      options: SignalOptions
     ) => Effect.Effect<ReadonlyArray<Schema.Json>, RequestError>
     /** Answers a question by its id. The answer may come before the question. */
     readonly answer: (

@@ -165,6 +165,13 @@ export class NoResult extends Schema.TaggedError<NoResult>()("NoResult", {}) {
   }
 }
 
+/** This process has left the execution for another one to go on with. @category errors */
+export class Left extends Schema.TaggedError<Left>()("Left", {}) {
+  override get message(): string {
+    return "It goes on elsewhere: this process has left it. Ask its host again."
+  }
+}
+
 /** Values inside an execution cannot be saved; all of them at once. @category errors */
 export class NotSaveable extends Schema.TaggedError<NotSaveable>()("NotSaveable", {
   /** Where each value stands (the chunk, and what it is there) and what is wrong with it. */
@@ -210,6 +217,7 @@ export const Reason = Schema.Union([
   ReplayDivergence,
   NoResult,
   NotSaveable,
+  Left,
   NotLoadable
 ])
 

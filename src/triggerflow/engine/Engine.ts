@@ -8,10 +8,9 @@
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Scheduler from "effect/Scheduler"
@@ -21,6 +20,7 @@ import * as FlowError from "../FlowError.ts"
 import type { Decision, Frame, Run, Waiting } from "./Frame.ts"
 import { Handle, reader } from "./Handle.ts"
 import * as Interrupt from "../Interrupt.ts"
+import type { Journaling } from "./Journaling.ts"
 import { Machine } from "./Machine.ts"
 import type { SubFlowNode } from "../Node.ts"
 import * as Plans from "./Plan.ts"
@@ -32,6 +32,7 @@ import * as SubFlows from "./SubFlows.ts"
 import { Queue } from "./Queue.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
 import type { Image } from "../saving/Snapshot.ts"
+import { Timers } from "./Timers.ts"
 import { attempt, call } from "./UserCode.ts"
 import { Waiters } from "./Waiters.ts"
 import type { Reader } from "../saving/Values.ts"
@@ -96,8 +97,13 @@ export class Engine {
   /** Called with what a sub-flow tells its parent. */
   onEvent: ((event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string>) => void) | undefined =
     undefined
+  /** The frames of sub-flows that it stands in, outermost first. */
+  path: ReadonlyArray<number> = []
   /** The execution that it is a part of; itself where it is none. */
   root: Engine = this
+  /** Writes down what happens, where it is to outlive this process; kept by the root. */
+  journal: Journaling | undefined = undefined
+  readonly timers = new Timers(this)
   /** Called after each record, for checks. */
   onStep: ((record: Record | undefined, machine: Machine) => void) | undefined = undefined
 
@@ -106,22 +112,18 @@ export class Engine {
   private readonly resting = new Waiters(() => this.isAtRest())
   private busy = false
   private restored: Map<Frame, Engine> | undefined = undefined
-  private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
+  readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private readonly queue = new Queue<Entry>()
   private draining = false
   private crashed = false
   private dispatcher: Scheduler.SchedulerDispatcher | undefined = undefined
   /** Absent until a handler does not end at once. */
   private fibers: Map<Run, Fiber.Fiber<unknown, unknown>> | undefined = undefined
-  private aux: Set<Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private asking: Map<Decision, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private waiters: Map<number, Resume> | undefined = undefined
   private tickets: Map<number, Resume> | undefined = undefined
-  /** When questions expire. */
-  private expiries: Map<string, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private ops = 0
   private closed: Array<(exit: Exit.Exit<void, unknown>) => void> | undefined = undefined
-  private timer: Fiber.Fiber<unknown, unknown> | undefined = undefined
 
   constructor(plan: Plan, settings: Settings, context: Context.Context<never>) {
     this.plan = plan
@@ -156,13 +158,13 @@ export class Engine {
     if (this.deadline !== undefined) {
       const left = Math.max(0, this.deadline - this.now())
       const cause = this.error(new FlowError.ExecutionTimeout({ kind: "run", limit: timeout ?? left }))
-      this.after(left, { _tag: "Fail", cause })
+      this.timers.after(left, { _tag: "Fail", cause })
     }
     if (idleTimeout !== undefined) {
       this.last = this.now()
-      this.own(this.watch(idleTimeout))
+      this.timers.own(this.timers.watch(idleTimeout))
     }
-    if (this.plan.shared.size > 0) this.own(listen(this))
+    if (this.plan.shared.size > 0) this.timers.own(listen(this))
   }
 
   // ---------------------------------------------------------------------------------------------- snapshots
@@ -189,10 +191,11 @@ export class Engine {
     return this.resting.wait((settle) => this.onClosed(settle))
   }
 
-  private isAtRest(): boolean {
+  /** Whether nothing is at work: all that is left waits, or it has closed. */
+  isAtRest(): boolean {
     const { children, machine } = this
     if (this.exit !== undefined) return true
-    if (this.busy || !machine.started || machine.atWork) return false
+    if (this.busy || !machine.started || machine.atWork || this.root.journal?.isIdle() === false) return false
     let waits = machine.interrupts !== undefined && machine.interrupts.size > 0
     for (const child of children?.values() ?? []) {
       if (!child.engine.isAtRest()) return false
@@ -208,7 +211,8 @@ export class Engine {
     for (const settle of quiet) settle()
   }
 
-  private isQuiet(): boolean {
+  /** Whether nothing is half done: no command is being carried out and nothing is being stopped. */
+  isQuiet(): boolean {
     const { machine } = this
     if (this.busy || machine.stops !== undefined) return false
     for (const frame of machine.children ?? []) {
@@ -233,16 +237,28 @@ export class Engine {
     this.stream.end(this.exit)
   }
 
+  /** The sub-flows that were restored and have not gone on. */
+  restoredChildren(): ReadonlyArray<{ readonly frame: Frame; readonly engine: Engine }> {
+    return [...(this.restored ?? [])].map(([frame, engine]) => ({ frame, engine }))
+  }
+
   /** Lets go on what was restored. */
   resume(): void {
     if (!this.machine.started || this.exit !== undefined) return
     this.begins()
-    for (const { expires, id } of this.machine.interrupts?.values() ?? []) this.expire(id, expires)
+    for (const { expires, id } of this.machine.interrupts?.values() ?? []) this.timers.expire(id, expires)
     this.submit({ _tag: "Resume" })
   }
 
   now(): number {
     return this.clock.currentTimeMillisUnsafe()
+  }
+
+  /** Whether handlers or conditions are at work, apart from those that wait for what they have emitted. */
+  get isBusy(): boolean {
+    if (this.asking !== undefined && this.asking.size > 0) return true
+    for (const run of this.fibers?.keys() ?? []) if (run.state === "active") return true
+    return false
   }
 
   /** A failure of the execution itself. */
@@ -293,11 +309,19 @@ export class Engine {
     while (true) {
       const entry = this.queue.shift()
       if (entry !== undefined) this.take(entry)
-      else if (this.machine.fork()) this.perform(undefined)
-      else break
+      else if (!this.forked()) break
       if (--left === 0) return this.yield()
     }
     this.draining = false
+    this.root.journal?.flush()
+  }
+
+  private forked(): boolean {
+    const { journal } = this.root
+    if (journal !== undefined) return journal.fork(this)
+    if (!this.machine.fork()) return false
+    this.perform(undefined, this.machine.commands)
+    return true
   }
 
   private yield(): void {
@@ -309,22 +333,20 @@ export class Engine {
   private take(entry: Entry): void {
     const { root } = this
     if (root.settings.idleTimeout !== undefined) root.last = root.now()
-    if (entry._tag !== "Later") {
-      this.machine.step(entry)
-      return this.perform(entry)
-    }
-    const record = entry.make()
+    const later = entry._tag === "Later" ? entry : undefined
+    const record = entry._tag === "Later" ? entry.make() : entry
+    if (root.journal !== undefined) return root.journal.take(this, record, later?.then)
     if (record !== undefined) {
       this.machine.step(record)
-      this.perform(record)
+      this.perform(record, this.machine.commands)
     }
-    entry.then()
+    later?.then()
   }
 
-  private perform(record: Record | undefined): void {
-    const commands = this.machine.commands
+  /** Does what the machine has said. */
+  perform(record: Record | undefined, commands: ReadonlyArray<Command>): void {
     if (commands.length > 0) {
-      this.machine.commands = []
+      if (commands === this.machine.commands) this.machine.commands = []
       this.busy = true
       for (const command of commands) this.execute(command)
       this.busy = false
@@ -366,13 +388,12 @@ export class Engine {
       case "Waiting":
         return this.ask(command.waiting)
       case "Answered":
-        this.expiries?.get(command.waiting.id)?.interruptUnsafe()
-        this.expiries?.delete(command.waiting.id)
+        this.timers.forget(command.waiting.id)
         return this.tell({ _tag: "answered", id: command.waiting.id, interrupt: command.waiting.interrupt })
       case "Intervention":
         return this.tell({ _tag: "intervention", id: command.id, action: command.action })
       case "Idle":
-        return this.idle(command.generation)
+        return this.timers.close(command.generation)
       case "Closed":
         return this.finish()
     }
@@ -396,7 +417,7 @@ export class Engine {
       this.fibers?.delete(run)
       const closing = Scope.closeUnsafe(scope, exit)
       if (closing === undefined) return this.ended(run, handle, exit)
-      this.fork(Effect.uninterruptible(closing)).addObserver((closed) => {
+      this.timers.own(Effect.uninterruptible(closing)).addObserver((closed) => {
         if (Exit.isSuccess(closed)) return this.ended(run, handle, exit)
         const before = Exit.isFailure(exit) ? exit.cause : Cause.empty
         this.ended(run, handle, Exit.failCause(Cause.combine(before, closed.cause)))
@@ -441,6 +462,8 @@ export class Engine {
   /** Stops what an emit has started, and waits until it has. */
   stopEmit(handle: Handle, op: number): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {
+      // It was left: nobody stops anything any more.
+      if (this.exit !== undefined) return resume(Effect.void)
       this.waiters?.delete(op)
       ;(this.waiters ??= new Map()).set(-op, () => {
         handle.waited()
@@ -493,8 +516,10 @@ export class Engine {
   private child(frame: Frame): void {
     // Only a sub-flow asks for a child.
     const node = frame.step?.node as SubFlowNode
-    const restored = this.restored?.get(frame)
+    const before = this.restored?.get(frame)
     this.restored?.delete(frame)
+    // One that was written down before its start begins anew.
+    const restored = before?.machine.started === true ? before : undefined
     const ended = (exit: Extract<Record, { readonly _tag: "ChildEnded" }>["exit"]) => {
       this.children?.delete(frame)
       this.submit({ _tag: "ChildEnded", frame, exit })
@@ -512,15 +537,14 @@ export class Engine {
     ;(this.children ??= new Map()).set(frame, child)
     engine.onClosed((exit: Exit.Exit<void, unknown>) => {
       for (const cause of engine.machine.failures) this.machine.failures.push(cause)
-      if (child.stopping) return ended(SubFlows.stoppedExit(exit))
-      if (Exit.isFailure(exit)) return ended(Exit.failCause(exit.cause))
-      ended(attempt(() => SubFlows.outputOf(this, node, engine, frame.value)))
+      ended(SubFlows.endOf(this, child, exit))
     })
     if (restored === undefined) engine.start(input.value)
     else engine.resume()
   }
 
-  private childEngine(frame: Frame): Engine {
+  /** The engine of a sub-flow that has not begun. */
+  childEngine(frame: Frame): Engine {
     // Only a sub-flow has a child.
     const node = frame.step?.node as SubFlowNode
     const plan = Plans.of(node.flow)
@@ -535,6 +559,7 @@ export class Engine {
     }
     const engine = new Engine(plan, settings, this.context)
     engine.root = this.root
+    engine.path = [...this.path, frame.id]
     engine.onEvent = (event, path) => this.tell(event, [id, ...path])
     return engine
   }
@@ -579,6 +604,24 @@ export class Engine {
     })
   }
 
+  /**
+   * Leaves everything as it is: nothing is told to the machine any more, handlers are interrupted, and whoever waits is
+   * told why. Gives when nothing is at work.
+   */
+  abandon(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const children = [...(this.children?.values() ?? [])]
+      const fibers = [...(this.fibers?.values() ?? []), ...(this.asking?.values() ?? [])]
+      if (this.exit === undefined) this.leave(Exit.failCause(cause), cause)
+      for (const [op, resume] of this.waiters ?? []) if (op < 0) resume(Exit.void)
+      for (const fiber of fibers) fiber.interruptUnsafe()
+      const below = Effect.forEach(children, ({ engine }) => engine.abandon(cause), { discard: true })
+      // What closes the Scopes of handlers is a fiber of the engine's own.
+      const left = Effect.suspend(() => Fiber.awaitAll(this.timers.stop()))
+      return Effect.andThen(Effect.andThen(below, Fiber.awaitAll(fibers)), Effect.asVoid(left))
+    })
+  }
+
   snapshot(): {
     readonly executionId: string
     readonly status: "completed" | "failed" | "cancelled"
@@ -606,61 +649,12 @@ export class Engine {
     this.tell({ _tag: "interrupt", id, interrupt, payload, json: json?._tag === "Success" ? json.success : null })
     if (this.settings.failOnPause)
       return this.submit({ _tag: "Fail", cause: this.error(new FlowError.Paused({ interrupt, id })) })
-    this.expire(id, expires)
-  }
-
-  private expire(id: string, expires: number | undefined): void {
-    if (expires === undefined) return
-    const timer = this.after(Math.max(0, expires - this.now()), { _tag: "Expired", id })
-    ;(this.expiries ??= new Map()).set(id, timer)
-  }
-
-  private after(millis: number, record: Record): Fiber.Fiber<unknown, unknown> {
-    return this.own(Effect.flatMap(Effect.sleep(millis), () => Effect.sync(() => this.submit(record))))
-  }
-
-  private watch(limit: number): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      // Who waits for an answer is not idle.
-      if (this.machine.status === "waiting") this.last = this.now()
-      const left = this.last + limit - this.now()
-      if (left > 0) return Effect.flatMap(Effect.sleep(left), () => this.watch(limit))
-      return Effect.sync(() =>
-        this.submit({ _tag: "Fail", cause: this.error(new FlowError.ExecutionTimeout({ kind: "idle", limit })) })
-      )
-    })
-  }
-
-  /** Forks work of the engine itself, which ends with the execution. */
-  own(effect: Effect.Effect<unknown>): Fiber.Fiber<unknown, unknown> {
-    const fiber = this.fork(effect)
-    if (fiber.pollUnsafe() === undefined) {
-      const aux = (this.aux ??= new Set())
-      aux.add(fiber)
-      fiber.addObserver(() => aux.delete(fiber))
-    }
-    return fiber
-  }
-
-  private idle(generation: number): void {
-    this.timer?.interruptUnsafe()
-    const { autoClose } = this.settings
-    if (autoClose === undefined) return
-    const record: Record = { _tag: "AutoClose", generation }
-    // Once it is sealed, nothing can come any more.
-    if (autoClose === 0 || this.machine.lifecycle === "sealed") return this.submit(record)
-    this.timer = this.own(
-      Effect.flatMap(Effect.sleep(Duration.millis(autoClose)), () => Effect.sync(() => this.submit(record)))
-    )
+    this.timers.expire(id, expires)
   }
 
   private finish(): void {
     const { failure } = this.machine
     const exit = failure === undefined ? Exit.void : Exit.failCause(failure)
-    this.exit = exit
-    this.stream.end(exit)
-    const tickets = this.tickets
-    this.tickets = undefined
     const refused =
       failure ??
       this.error(
@@ -670,11 +664,20 @@ export class Engine {
           ...(this.machine.ended === undefined ? {} : { status: this.machine.ended })
         })
       )
+    this.leave(exit, refused)
+  }
+
+  /** Tells everybody that it is over. */
+  private leave(exit: Exit.Exit<void, unknown>, refused: Cause.Cause<unknown>): void {
+    this.exit = exit
+    this.stream.end(exit)
+    const tickets = this.tickets
+    this.tickets = undefined
     if (tickets !== undefined) for (const resume of tickets.values()) resume(Exit.failCause(refused))
     const closed = this.closed
     this.closed = undefined
     for (const then of closed ?? []) then(exit)
-    for (const fiber of this.aux ?? []) fiber.interruptUnsafe()
+    this.timers.stop()
   }
 }
 

@@ -91,6 +91,8 @@ export class Machine {
   /** Answers that came before their question. */
   early: Map<string, Questions.Early> | undefined = undefined
   asked: Map<string, number> | undefined = undefined
+  /** The requests that have brought signals from outside, the newest last: one that is sent again does nothing. */
+  requests: Set<string> | undefined = undefined
   /** Absent until something is said from outside. */
   ledger: Ledger | undefined = undefined
   gates: Gates | undefined = undefined
@@ -180,7 +182,7 @@ export class Machine {
       case "Start":
         return Signals.start(this, record.input)
       case "Signal":
-        return Signals.signal(this, record.signal, record.payload, record.ticket, record.mode)
+        return Signals.signal(this, record)
       case "Write":
         this.idle = false
         return this.write(record.writes, undefined)

@@ -420,8 +420,13 @@ const subFlowOf = ({ engine, stopping }: Child): SubFlow => ({
   status: stopping ? "cancelling" : standing(engine) === "waiting" ? "waiting" : "running"
 })
 
-/** An execution waits where nothing of it is at work and something of it, or of its sub-flows, waits for an answer. */
-const standing = (engine: Engine): Machine["status"] => {
+/**
+ * How an execution stands: it waits where nothing of it is at work and something of it, or of its sub-flows, waits for
+ * an answer.
+ *
+ * @category getters
+ */
+export const standing = (engine: Engine): Machine["status"] => {
   const { machine, children } = engine
   const { status } = machine
   if ((status !== "running" && status !== "waiting") || children === undefined || children.size === 0) return status

@@ -67,6 +67,14 @@ class Line {
       if (run.turn === turn && run.state === "queued") yield run
   }
 
+  /** Who stands in line to go on. */
+  *back(): Generator<Run> {
+    const { returning } = this
+    if (returning === undefined) return
+    for (const { run, turn } of returning.items.slice(returning.head))
+      if (run.turn === turn && run.state === "returning") yield run
+  }
+
   /** Gives a permit back; gives the run that has it now. */
   release(): Run | undefined {
     const next = this.returning?.shift() ?? this.ready?.shift()
@@ -93,15 +101,32 @@ export class Permits {
   /** Asks for a permit; the run begins now or when its turn comes. */
   want(run: Run): void {
     run.turn++
-    const limit = run.step.node.settings.concurrency
-    if (limit !== undefined) {
-      this.chunks ??= new Map()
-      let line = this.chunks.get(run.step)
-      if (line === undefined) this.chunks.set(run.step, (line = new Line(limit)))
+    const line = this.line(run)
+    if (line !== undefined) {
       if (!line.take(run)) return
       run.slot = true
     }
     if (this.all.take(run)) this.begin(run)
+  }
+
+  /** A run is at work already: it has what it needs. */
+  has(run: Run): void {
+    this.all.active++
+    const line = this.line(run)
+    if (line === undefined) return
+    line.active++
+    run.slot = true
+  }
+
+  /** The line of its chunk, where the chunk has a limit of its own. */
+  private line({ step }: Run): Line | undefined {
+    const limit = step.node.settings.concurrency
+    if (limit === undefined) return undefined
+    const known = this.chunks?.get(step)
+    if (known !== undefined) return known
+    const line = new Line(limit)
+    ;(this.chunks ??= new Map()).set(step, line)
+    return line
   }
 
   /** Gives the permits of a run that was at work back. */
@@ -115,6 +140,12 @@ export class Permits {
   *waiting(): Generator<Run> {
     yield* this.all.waiting()
     for (const line of this.chunks?.values() ?? []) yield* line.waiting()
+  }
+
+  /** The runs that stand in line to go on, in the order in which they will. */
+  *returning(): Generator<Run> {
+    for (const line of this.chunks?.values() ?? []) yield* line.back()
+    yield* this.all.back()
   }
 
   /** Gives back what a run has that stood in line and no longer does: at most the permit of its chunk. */

@@ -33,6 +33,10 @@ export class Queue<A extends object> {
     return item
   }
 
+  get isEmpty(): boolean {
+    return this.head === this.tail
+  }
+
   clear(): void {
     this.items = []
     this.head = this.tail = 0

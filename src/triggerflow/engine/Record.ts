@@ -29,6 +29,8 @@ export type Record =
       readonly payload: unknown
       readonly ticket: number
       readonly mode: Frame["mode"]
+      /** Tells that it is sent again. */
+      readonly request?: string | undefined
     }
   /** Writes from outside. */
   | { readonly _tag: "Write"; readonly writes: ReadonlyArray<Written> }

@@ -26,7 +26,10 @@ export type Policy =
  * @category models
  */
 export interface Entry {
-  /** Its place, from 0. A reader that starts behind it passes `cursor + 1`. */
+  /**
+   * Its place, from 0. A reader that starts behind it passes `cursor + 1`. In executions that are kept in a journal, what
+   * is volatile has the place of the entry before it.
+   */
   readonly cursor: number
   /** The sub-flows that it comes from, outermost first; empty for the execution itself. */
   readonly path: ReadonlyArray<string>
@@ -63,8 +66,12 @@ export type Event =
 export class RuntimeStream {
   readonly policy: Policy
   entries: Array<Entry> = []
-  /** The cursor of the first entry that is kept. */
-  base = 0
+  /** The cursor of the next entry. */
+  head = 0
+  /** What is volatile gets no place of its own, since another process would not know of it. */
+  journaled = false
+  /** How many entries are no longer kept. */
+  private gone = 0
   exit: Exit.Exit<unknown, unknown> | undefined = undefined
   /** The positions of the readers. */
   private readers: Set<{ at: number }> | undefined = undefined
@@ -76,15 +83,40 @@ export class RuntimeStream {
     this.policy = policy
   }
 
-  /** The cursor of the next entry. */
-  get head(): number {
-    return this.base + this.entries.length
+  /** The cursor of the first entry that is kept. */
+  private get base(): number {
+    return this.entries[0]?.cursor ?? this.head
+  }
+
+  /** Begins with what was saved. */
+  restore(entries: ReadonlyArray<Entry>, head: number): void {
+    this.entries = [...entries]
+    this.head = head
+  }
+
+  /** The entries that have a place of their own. */
+  counted(): ReadonlyArray<Entry> {
+    if (!this.journaled) return this.entries
+    return this.entries.filter(({ event }) => event._tag !== "item" || !event.volatile)
+  }
+
+  /** How many of the entries that are kept stand before a cursor. */
+  private before(cursor: number): number {
+    let from = 0
+    let to = this.entries.length
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((this.entries[middle]?.cursor ?? cursor) < cursor) from = middle + 1
+      else to = middle
+    }
+    return from
   }
 
   /** Adds an entry and wakes the readers that wait. */
   append(event: Event, path: ReadonlyArray<string>): void {
     if (this.exit !== undefined) return
-    this.entries.push({ cursor: this.head, path, event })
+    const counts = !this.journaled || event._tag !== "item" || !event.volatile
+    this.entries.push({ cursor: counts ? this.head++ : this.head - 1, path, event })
     if (this.policy._tag === "sliding" && this.entries.length >= this.policy.capacity * 2)
       this.trim(this.policy.capacity)
     this.wake()
@@ -101,7 +133,7 @@ export class RuntimeStream {
   private trim(keep: number): void {
     const gone = this.entries.length - keep
     this.entries = this.entries.slice(gone)
-    this.base += gone
+    this.gone += gone
   }
 
   private wake(): void {
@@ -156,24 +188,26 @@ export class RuntimeStream {
               this.unblock()
             })
         ),
-        (reader) => Stream.paginate(from, (cursor: number) => this.next(reader, cursor))
+        (reader) => Stream.paginate(-1, (place: number) => this.next(reader, from, place))
       )
     )
   }
 
+  // `place` counts all entries that ever were; -1: where the cursor `from` is.
   private next(
     reader: { at: number },
-    cursor: number
+    from: number,
+    place: number
   ): Effect.Effect<readonly [ReadonlyArray<Entry>, Option.Option<number>], unknown> {
     return Effect.suspend(() => {
-      reader.at = cursor
+      if (place >= 0) reader.at = this.entries[place - this.gone]?.cursor ?? this.head
       this.unblock()
       if (this.policy._tag === "sliding" && this.entries.length > this.policy.capacity) this.trim(this.policy.capacity)
-      const start = Math.max(cursor - this.base, 0)
+      const start = place < 0 ? this.before(from) : Math.max(place - this.gone, 0)
       if (start < this.entries.length)
-        return Effect.succeed([this.entries.slice(start), Option.some(this.head)] as const)
+        return Effect.succeed([this.entries.slice(start), Option.some(this.gone + this.entries.length)] as const)
       const exit = this.exit
-      if (exit === undefined) return Effect.andThen(this.more, this.next(reader, cursor))
+      if (exit === undefined) return Effect.andThen(this.more, this.next(reader, from, place))
       return exit._tag === "Success" ? Effect.succeed([[], Option.none()] as const) : Effect.failCause(exit.cause)
     })
   }

@@ -50,10 +50,23 @@ export const start = (m: Machine, input: unknown): void => {
   launch(m, root(m, "start", 0), m.plan.start, input)
 }
 
+/** How many requests are remembered. */
+const remembered = 1000
+
 /** A signal from outside. @category steps */
-export const signal = (m: Machine, name: string, payload: unknown, ticket: number, mode: Frame["mode"]): void => {
+export const signal = (m: Machine, asked: Extract<Record, { readonly _tag: "Signal" }>): void => {
+  const { mode, payload, request, signal: name, ticket } = asked
+  if (request !== undefined && m.requests?.has(request) === true) return m.reply(ticket, Exit.void)
   if (m.lifecycle !== "open")
     return m.reply(ticket, m.fail(new FlowError.NotOpen({ lifecycle: "sealed", what: `The signal "${name}"` })))
+  if (request !== undefined) {
+    const requests = (m.requests ??= new Set()).add(request)
+    if (requests.size > remembered)
+      for (const oldest of requests) {
+        requests.delete(oldest)
+        break
+      }
+  }
   const frame = root(m, name)
   frame.op = ticket
   frame.mode = mode

@@ -5,12 +5,23 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as FlowError from "../FlowError.ts"
 import type { SubFlowNode } from "../Node.ts"
-import type { Engine } from "./Engine.ts"
+import type { Child, Engine } from "./Engine.ts"
 import type { Writes, Written } from "./Record.ts"
-import { call, Violation } from "./UserCode.ts"
+import { attempt, call, Violation } from "./UserCode.ts"
 
-/** The output of a sub-flow that has ended, and what is written back of it; throws what does not fit. @category getters */
-export const outputOf = (
+type End = Exit.Exit<{ readonly value: unknown; readonly writes: Writes }, unknown>
+
+/** What a sub-flow that has ended gives its parent. @category getters */
+export const endOf = (parent: Engine, { engine, frame, stopping }: Child, exit: Exit.Exit<void, unknown>): End => {
+  if (stopping) return stoppedExit(exit)
+  if (Exit.isFailure(exit)) return Exit.failCause(exit.cause)
+  // Only a sub-flow has a child.
+  const node = frame.step?.node as SubFlowNode
+  return attempt(() => outputOf(parent, node, engine, frame.value))
+}
+
+/** The output of a sub-flow that has ended, and what is written back of it; throws what does not fit. */
+const outputOf = (
   parent: Engine,
   node: SubFlowNode,
   engine: Engine,
@@ -40,12 +51,8 @@ const writeOf = (engine: Engine, key: string, value: unknown): Written => {
   return { _tag: "set", key, json: json.success, silent: false }
 }
 
-/**
- * How a sub-flow that was told to stop has ended: what went wrong meanwhile is told, that it was cancelled is not.
- *
- * @category getters
- */
-export const stoppedExit = (exit: Exit.Exit<void, unknown>): Exit.Exit<never, unknown> => {
+/** How a sub-flow that was told to stop has ended: what went wrong meanwhile is told, that it was cancelled is not. */
+const stoppedExit = (exit: Exit.Exit<void, unknown>): Exit.Exit<never, unknown> => {
   const reasons = Exit.isFailure(exit) ? exit.cause.reasons : []
   const left = reasons.filter(
     (reason) =>

@@ -25,6 +25,8 @@ export class Forms {
   readonly ambiguous = new Set<string>()
   /** What a step is given. */
   readonly inputs = new Map<Step, Form>()
+  /** What a step gives. */
+  readonly outputs = new Map<Step, Form>()
   /** What the bodies of a step end with, in their order. */
   readonly bodies = new Map<Step, ReadonlyArray<Form>>()
   readonly error: Form
@@ -216,6 +218,7 @@ export class Forms {
     while (at !== undefined) {
       this.inputs.set(at, oneOf(this.inputs.get(at) ?? plain, value))
       value = this.pass(at, value)
+      this.outputs.set(at, value)
       at = at.next
     }
     return value

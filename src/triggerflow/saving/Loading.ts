@@ -167,8 +167,7 @@ export const engineOf = (
   const { entries, head } = snapshot.stream
   engine.createdAt = snapshot.createdAt
   engine.deadline = settings.timeout === undefined ? snapshot.settings.deadline : engine.now() + settings.timeout
-  engine.stream.base = entries?.[0]?.cursor ?? head
-  engine.stream.entries = (entries ?? []).map((entry) => {
+  const before = (entries ?? []).map((entry) => {
     const { event } = entry
     if (event._tag !== "interrupt") return { ...entry, event }
     // Questions of sub-flows have Schemas of their own: they are given as they are.
@@ -177,6 +176,7 @@ export const engineOf = (
     if (Result.isFailure(payload)) reader.wrong(payload.failure, `entry ${entry.cursor} of the stream`)
     return { ...entry, event: { ...event, payload: Result.getOrUndefined(payload) } }
   })
+  engine.stream.restore(before, head)
   engine.restore(snapshot.execution, reader)
   const { input: json } = snapshot.execution
   const input = json === undefined ? undefined : reader.read(json, "the input")

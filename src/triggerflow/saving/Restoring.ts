@@ -275,6 +275,7 @@ class Restorer {
         value: this.reader.read(value, `the answer to ${id}`),
         answered: { interrupt, request, digest, how: "answered" }
       })
+    if (image.requests !== undefined) machine.requests = new Set(image.requests)
     if (Object.keys(image.asked).length > 0) machine.asked = new Map(Object.entries(image.asked))
   }
 

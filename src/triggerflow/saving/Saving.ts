@@ -26,6 +26,8 @@ import { type Form, plain, type Problem, Writer } from "./Values.ts"
 export interface Options {
   /** The entries of the runtime stream, so that readers behind a load can read them. Default false: only where it is. */
   readonly stream?: boolean | undefined
+  /** What handlers are doing in this process, so that records which are written after it can be read. Default false. */
+  readonly live?: boolean | undefined
 }
 
 const shapes = new WeakMap<FlowData, { readonly shape: Shape.FlowShape; readonly fingerprint: string }>()
@@ -71,7 +73,7 @@ export const write = (
 ): Result.Result<Snapshot, ReadonlyArray<Problem>> => {
   const { machine, plan, settings, stream } = engine
   const problems: Array<Problem> = []
-  const execution = new Imager(engine, input, "", problems).image()
+  const execution = new Imager(engine, input, "", problems, options?.live === true).image()
   const { contract } = plan.data
   const snapshot: Snapshot = {
     kind: Snapshots.kind,
@@ -92,6 +94,7 @@ export const write = (
       stream: settings.stream,
       keepSnapshots: settings.keepSnapshots
     },
+    ...(options?.live === true ? { live: true as const } : {}),
     stream: {
       head: stream.head,
       ...(options?.stream === true ? { entries: entriesOf(engine) } : {})
@@ -104,7 +107,7 @@ export const write = (
 type SavedEntry = NonNullable<Snapshot["stream"]["entries"]>[number]
 
 const entriesOf = (engine: Engine): ReadonlyArray<SavedEntry> =>
-  engine.stream.entries.map(({ cursor, event, path }): SavedEntry => {
+  engine.stream.counted().map(({ cursor, event, path }): SavedEntry => {
     if (event._tag !== "interrupt") return { cursor, path, event }
     const { id, interrupt, json } = event
     return { cursor, path, event: { _tag: "interrupt", id, interrupt, json } }
@@ -120,13 +123,15 @@ class Imager {
   readonly problems: Array<Problem>
   /** Names the sub-flow in what is said of problems. */
   readonly place: string
+  readonly live: boolean
   readonly frames = new Map<number, Frame>()
   readonly runs = new Map<number, Run>()
   readonly asking = new Set<Frame>()
   /** Runs that the answer runs again. */
   readonly again = new Set<Run>()
 
-  constructor(engine: Engine, input: unknown, place: string, problems: Array<Problem>) {
+  constructor(engine: Engine, input: unknown, place: string, problems: Array<Problem>, live: boolean) {
+    this.live = live
     this.engine = engine
     this.input = input
     this.machine = engine.machine
@@ -197,6 +202,7 @@ class Imager {
         digest: answered.digest
       })),
       asked: Object.fromEntries(machine.asked ?? []),
+      ...(machine.requests === undefined ? {} : { requests: [...machine.requests] }),
       interventions: (ledger?.entries ?? []).map(({ author, id, json, status, target }) => ({
         id,
         payload: json,
@@ -261,8 +267,11 @@ class Imager {
   /** The runs in the order in which they are to begin: those that were at work, then those that stand in line. */
   private inLine(): ReadonlyArray<Run> {
     const places = new Map<Run, number>()
-    for (const run of this.machine.permits.waiting()) if (!places.has(run)) places.set(run, places.size + 1)
-    const place = (run: Run) => (run.state === "queued" ? (places.get(run) ?? Infinity) : 0)
+    const { permits } = this.machine
+    if (this.live) for (const run of permits.returning()) if (!places.has(run)) places.set(run, places.size + 1)
+    for (const run of permits.waiting()) if (!places.has(run)) places.set(run, places.size + 1)
+    const waits = (run: Run) => run.state === "queued" || (this.live && run.state === "returning")
+    const place = (run: Run) => (waits(run) ? (places.get(run) ?? Infinity) : 0)
     return [...this.runs.values()].toSorted((a, b) => Math.sign(place(a) - place(b)) || a.id - b.id)
   }
 
@@ -287,6 +296,7 @@ class Imager {
           ? null
           : this.write(run.input, this.forms.inputs.get(step) ?? plain, of),
       state: run.state === "paused" ? "paused" : run.state === "queued" && !run.again ? "queued" : "again",
+      ...(this.live ? { live: { state: run.state, ...(run.again ? { again: true as const } : {}) } } : {}),
       ...(run.resumes === 0 ? {} : { resumes: run.resumes }),
       ...(run.tries === 0 ? {} : { tries: run.tries }),
       ...(answer === undefined
@@ -370,6 +380,7 @@ class Imager {
       mode: frame.mode,
       ...(waits ? { run: run.id } : {}),
       ...(waits && key !== undefined ? { key } : {}),
+      ...(waits && this.live && frame.op !== 0 ? { op: frame.op } : {}),
       ...(depth === 0 ? {} : { depth }),
       ...(scope === 0 ? {} : { scope }),
       ...(root === 0 ? {} : { root }),
@@ -415,12 +426,14 @@ class Imager {
         return {
           ...base,
           value: input(frame.value),
-          ...(child === undefined
-            ? {}
-            : { child: new Imager(child.engine, undefined, child.engine.settings.executionId, this.problems).image() })
+          ...(child === undefined ? {} : { child: this.childOf(child.engine) })
         }
       }
     }
+  }
+
+  private childOf(engine: Engine): Image {
+    return new Imager(engine, undefined, engine.settings.executionId, this.problems, this.live).image()
   }
 
   /** What has ended in an operator or a signal. */

@@ -50,6 +50,8 @@ export interface SavedFrame {
   readonly asks?: true
   /** The sub-flow that runs in it. */
   readonly child?: Image
+  /** In journals: the number under which its run waits for it. */
+  readonly op?: number
 }
 
 /**
@@ -77,6 +79,11 @@ export interface SavedRun {
     readonly frame?: number
     readonly exit?: Schema.Json
   }>
+  /** In journals: what it is doing in the process that has saved it, and whether it had begun in one before. */
+  readonly live?: {
+    readonly state: "queued" | "active" | "lent" | "returning" | "asleep" | "paused" | "ended"
+    readonly again?: true
+  }
 }
 
 /** What an execution, or a sub-flow of it, is made of. @category models */
@@ -129,6 +136,8 @@ export interface Image {
   }>
   /** How many questions of each interrupt were numbered. */
   readonly asked: { readonly [interrupt: string]: number }
+  /** The requests that have brought signals, oldest first. */
+  readonly requests?: ReadonlyArray<string>
   readonly interventions: ReadonlyArray<{
     readonly id: string
     readonly payload: Schema.Json
@@ -169,7 +178,8 @@ const SavedFrame: Schema.Codec<SavedFrame> = Schema.Struct({
   value: Schema.optionalKey(Schema.Json),
   dropped: Schema.optionalKey(Schema.Literal(true)),
   asks: Schema.optionalKey(Schema.Literal(true)),
-  child: Schema.optionalKey(Schema.suspend((): Schema.Codec<Image> => Image))
+  child: Schema.optionalKey(Schema.suspend((): Schema.Codec<Image> => Image)),
+  op: Schema.optionalKey(Schema.Int)
 })
 
 const SavedRun: Schema.Codec<SavedRun> = Schema.Struct({
@@ -193,6 +203,12 @@ const SavedRun: Schema.Codec<SavedRun> = Schema.Struct({
         exit: Schema.optionalKey(Schema.Json)
       })
     )
+  ),
+  live: Schema.optionalKey(
+    Schema.Struct({
+      state: Schema.Literals(["queued", "active", "lent", "returning", "asleep", "paused", "ended"]),
+      again: Schema.optionalKey(Schema.Literal(true))
+    })
   )
 })
 
@@ -246,6 +262,7 @@ export const Image: Schema.Codec<Image> = Schema.Struct({
     })
   ),
   asked: Schema.Record(Schema.String, Schema.Int),
+  requests: Schema.optionalKey(Schema.Array(Schema.String)),
   interventions: Schema.Array(
     Schema.Struct({
       id: Schema.String,
@@ -317,6 +334,8 @@ export const Snapshot = Schema.Struct({
     /** How many snapshots of it are to be kept. */
     keepSnapshots: Schema.Int
   }),
+  /** It says what handlers were doing in the process that has written it down: records follow it. */
+  live: Schema.optionalKey(Schema.Literal(true)),
   /** Where the runtime stream is, and its entries where they were asked for. */
   stream: Schema.Struct({ head: Schema.Int, entries: Schema.optionalKey(Schema.Array(StreamEntry)) }),
   execution: Image,
