@@ -89,7 +89,8 @@ export class EffectLedger extends Context.Service<
   EffectLedger,
   {
     /**
-     * Claims an attempt. `claimed`: it is the claimer's, which may begin. Otherwise the entry says what is known: an
+     * Claims an attempt: the first one, or the one after an attempt that has no outcome. `claimed`: it is the claimer's,
+     * which may begin. Otherwise the entry says what is known: an
      * outcome, or that another attempt has begun and not ended.
      */
     readonly claim: (

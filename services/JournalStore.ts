@@ -8,7 +8,8 @@
  * - an append is whole or not there, and what was acknowledged is there after any crash;
  * - an append names the fence of its owner and the sequence number that it stands on; it fails with `JournalConflict`
  *   where somebody else owns the execution by now or has appended first. So two owners can never both append;
- * - an append that is repeated, because nobody knows whether it was made, succeeds once more and changes nothing;
+ * - an append that is repeated, because nobody knows whether it was made, succeeds once more and changes nothing, as
+ *   long as nothing was appended after it;
  * - a fence goes up each time an execution is claimed, and never down;
  * - what was damaged is found when it is read (`JournalCorrupt`), and others can be read all the same.
  */
@@ -162,8 +163,8 @@ export interface Append {
   /** The execution as it is after these records. */
   readonly snapshot?: Schema.Json
   /**
-   * With a snapshot: how many snapshots stay; entries older than the oldest of them are forgotten. Default 3;
-   * `Infinity`: all.
+   * With a snapshot: how many snapshots stay. Once there are that many, entries older than the oldest of them are
+   * forgotten. Default 3; `Infinity`: all.
    */
   readonly keepSnapshots?: number
 }
@@ -254,7 +255,7 @@ export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
   incarnation: Schema.String
 }) {
   override get message(): string {
-    return `The runner ${JSON.stringify(this.runner)} has lost its lease to another life of itself. Stop this one, or give each process a name of its own.`
+    return `The runner ${JSON.stringify(this.runner)} has lost its lease: it was not renewed in time, or another life of it has begun. Stop what it runs and join anew, and give each process a name of its own.`
   }
 }
 
@@ -322,7 +323,7 @@ export class JournalStore extends Context.Service<
      * An earlier life under the same name ends with it.
      */
     readonly join: (owner: Owner, leaseFor: number) => Effect.Effect<void, JournalStoreError>
-    /** Goes on owning. It never waits behind appends. */
+    /** Goes on owning. It never waits behind appends. A lease that has run out is lost, whoever has taken what by then. */
     readonly renew: (owner: Owner, leaseFor: number) => Effect.Effect<void, LeaseLost | JournalStoreError>
     /** Ends this life: everything that it owns is free at once. */
     readonly leave: (owner: Owner) => Effect.Effect<void, JournalStoreError>
@@ -351,7 +352,10 @@ export class JournalStore extends Context.Service<
     ) => Effect.Effect<Option.Option<JournalHead>, JournalStoreError>
     /** Lets go of executions of this owner; one that is not its own any more is left alone. */
     readonly release: (owner: Owner, ids: ReadonlyArray<string>) => Effect.Effect<void, JournalStoreError>
-    /** The journal of an execution: from its newest snapshot on, or as it was after the append `until`. */
+    /**
+     * The journal of an execution: from its newest snapshot on, or as it was after the append `until`, with the head as
+     * it is now. None where it is not there, or what leads to `until` is not kept any more.
+     */
     readonly read: (
       id: string,
       options?: { readonly until?: number }
@@ -375,7 +379,10 @@ export class JournalStore extends Context.Service<
     readonly prune: (retention: Retention) => Effect.Effect<number, JournalStoreError>
     /** Forgets an execution, whatever it is. One that is not there is no error. */
     readonly remove: (id: string) => Effect.Effect<void, JournalStoreError>
-    /** When something is due next in an execution that nobody owns, in milliseconds since 1970. */
+    /**
+     * When something is due next in an execution that nobody owns, in milliseconds since 1970; it may have been due
+     * before now.
+     */
     readonly nextWake: (flows: ClaimRequest["flows"]) => Effect.Effect<Option.Option<number>, JournalStoreError>
     /** Whether it can be read and written now. */
     readonly ping: Effect.Effect<void, JournalStoreError>
