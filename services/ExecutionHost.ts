@@ -57,6 +57,8 @@ export const StartRequest = Schema.Struct({
   input: Schema.Json,
   /** Makes the start idempotent. Absent: the host makes one. */
   id: Schema.optionalKey(Schema.String),
+  /** What it is found by in lists, where the host keeps them. */
+  tags: Schema.optionalKey(Schema.Array(Schema.String)),
   settings: Schema.optionalKey(ExecutionSettings)
 })
 
@@ -382,6 +384,8 @@ export interface RunningExecution {
    * down. Without a journal it is cancelled.
    */
   readonly leave: (drain: number) => Effect.Effect<void>
+  /** Leaves it as it was written down last, at once. Gives when nothing is at work any more. */
+  readonly abandon: Effect.Effect<void>
 }
 
 /**
@@ -425,6 +429,29 @@ export interface WrittenExecution {
 }
 
 /**
+ * Something that has happened to a step of an execution.
+ *
+ * @category models
+ */
+export const HistoryEntry = Schema.Struct({
+  /** The append in which it stands: where a fork may begin. */
+  seq: Schema.Int,
+  /** When it was written down, in milliseconds since 1970. */
+  at: Schema.Finite,
+  /** The key of the step; absent: the execution itself. */
+  step: Schema.optionalKey(Schema.String),
+  /** The sub-flows that it belongs to, outermost first. */
+  path: Schema.Array(Schema.String),
+  /** `done`, `failed`, `asked`, `started`, `signal`, `answer`, ... */
+  what: Schema.String,
+  /** The signal, question or reason, where there is one. */
+  name: Schema.optionalKey(Schema.String)
+})
+
+/** Something that has happened to a step, as a type. @category models */
+export type HistoryEntry = typeof HistoryEntry.Type
+
+/**
  * A flow as a host runs it: made by `TriggerFlow.toLayer`.
  *
  * @category models
@@ -459,6 +486,11 @@ export interface FlowRunner {
    * that it begins with.
    */
   readonly fork: (written: WrittenExecution, id: string) => Effect.Effect<Schema.Json, FlowFailed>
+  /** What has happened behind a snapshot, append by append. */
+  readonly history: (
+    snapshot: Schema.Json | undefined,
+    entries: ReadonlyArray<{ readonly seq: number; readonly at: number; readonly records: ReadonlyArray<Schema.Json> }>
+  ) => Effect.Effect<ReadonlyArray<HistoryEntry>, FlowFailed>
 }
 
 /**

@@ -303,8 +303,8 @@ class InProcess {
   readonly service = (): Host.ExecutionHost["Service"] => ({
     register: (runner) => this.register(runner),
     start: (request) => this.start(request),
-    signal: (id, signal, payload, { wait }) =>
-      Effect.flatMap(this.running(id), ([running]) => running.signal(signal, payload, wait)),
+    signal: (id, signal, payload, { requestId, wait }) =>
+      Effect.flatMap(this.running(id), ([running]) => running.signal(signal, payload, wait, requestId)),
     answer: (id, question, value, options = {}) =>
       Effect.flatMap(this.running(id), ([running]) => running.answer(question, value, options)),
     intervene: (id, payload, options = {}) =>
@@ -354,3 +354,12 @@ export const inProcess = (options: Options = {}): Layer.Layer<Host.ExecutionHost
       return host.service()
     })
   )
+
+export {
+  /**
+   * Executions that outlive this process: see `DurableHost.ts`.
+   *
+   * @category layers
+   */
+  durable
+} from "./DurableHost.ts"

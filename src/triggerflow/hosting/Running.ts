@@ -118,6 +118,20 @@ export const progressOf = (engine: Engine): Host.Progress => {
   }
 }
 
+/** Reads something, and gives it once everything that it depends on is written down. */
+const safely = <A>(engine: Engine, read: () => A): Effect.Effect<A> => {
+  const safe = Effect.callback<A>((resume) => {
+    let value = Effect.sync(read)
+    const make = () => {
+      value = Effect.succeed(read())
+      return undefined
+    }
+    engine.submit({ _tag: "Later", make, then: () => resume(value) })
+  })
+  const over = Effect.andThen(Effect.ignoreCause(engine.awaitClosed), Effect.sync(read))
+  return Effect.suspend(() => (engine.exit === undefined ? Effect.raceFirst(safe, over) : Effect.sync(read)))
+}
+
 /**
  * An execution at work, as a host sees it.
  *
@@ -188,7 +202,7 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
     })
 
   return {
-    progress: Effect.sync(() => progressOf(engine)),
+    progress: writing === undefined ? Effect.sync(() => progressOf(engine)) : safely(engine, () => progressOf(engine)),
     standing: Effect.sync(() => ({ status: Outside.standing(engine), lifecycle: engine.machine.lifecycle })),
     signal,
     answer,
@@ -209,6 +223,10 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
     cancel: (reason) => engine.shutdown(reason),
     closed: Effect.ignoreCause(engine.awaitClosed),
     resting: Effect.sync(() => engine.isAtRest()),
+    abandon: Effect.suspend(() => {
+      const cause = engine.error(new FlowError.Left({}))
+      return writing === undefined ? engine.abandon(cause) : writing.abandon(cause)
+    }),
     leave: (drain) => {
       const cause = engine.error(new FlowError.Left({}))
       return writing === undefined

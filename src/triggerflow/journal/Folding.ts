@@ -384,6 +384,13 @@ class Fold {
   }
 }
 
+/** What a record was about: the machine that took it in, and the record as it was written and as it was taken. */
+interface Happened {
+  readonly engine: Engine | undefined
+  readonly record: JournalRecord
+  readonly read: Record | undefined
+}
+
 /** Follows a row of records, as far as an execution has come. */
 class Follower {
   readonly flow: FlowData
@@ -420,25 +427,34 @@ class Follower {
     return fail("value", written.failure.map(({ at, issue }) => `${at}: ${issue}`).join("; "))
   }
 
-  follow(json: Json, opening: (opened: Json) => Snapshot): void {
+  /** Takes in a record; gives what it was about. */
+  follow(json: Json, opening: (opened: Json) => Snapshot): Happened | undefined {
     const opened = decodeOpened(json)
-    if (Result.isSuccess(opened)) return this.load(opening(opened.success.opening))
+    if (Result.isSuccess(opened)) {
+      this.load(opening(opened.success.opening))
+      return { engine: undefined, record: opened.success, read: undefined }
+    }
     const decoded = decodeRecord(json)
     if (Result.isFailure(decoded)) return fail("value", decoded.failure.message)
     const record = decoded.success
-    if (record._tag === "Opened") return
+    if (record._tag === "Opened") return undefined
     // Another process has gone on from here.
     if (record._tag === "Resume" && record.path === undefined && !this.fresh) this.load(this.snapshot())
     let at = this.root ?? fail("value", "its first record is missing")
     for (const frame of "path" in record ? (record.path ?? []) : [])
       at = at.children.get(frame) ?? fail("value", `the sub-flow ${frame} is not there`)
     this.fresh = false
-    at.step(at.read(record))
+    const read = at.read(record)
+    at.step(read)
+    return { engine: at.engine, record, read }
   }
 }
 
+type Seen = (happened: Happened, place: number) => void
+
 /**
- * Reads a journal for a flow. `written.snapshot` is the newest snapshot, `written.records` are those behind it.
+ * Reads a journal for a flow. `written.snapshot` is the newest snapshot, `written.records` are those behind it; `seen` is
+ * told of each record.
  *
  * @category conversions
  */
@@ -446,15 +462,15 @@ export const fold = (
   flow: FlowData,
   written: { readonly snapshot: Json | undefined; readonly records: ReadonlyArray<Json> },
   context: Context.Context<never>,
-  migrations: ReadonlyArray<Migration> = []
+  migrations: ReadonlyArray<Migration> = [],
+  seen?: Seen
 ): Result.Result<Folded, Unreadable> => {
   let migrated = false
   const examined = (json: Json): Snapshot => {
     const { findings, snapshot } = Loading.examine(flow, json, context, migrations)
     const [first] = findings
     if (first !== undefined || snapshot === undefined) return fail(first?.why ?? "value", issuesOf(findings))
-    const before = decodeFlow(json)
-    if (before !== undefined && before !== snapshot.definition.fingerprint) migrated = true
+    if (fingerprintOf(json) !== snapshot.definition.fingerprint) migrated = true
     return snapshot
   }
   const follower = new Follower(flow, context)
@@ -463,7 +479,8 @@ export const fold = (
     if (written.snapshot !== undefined) follower.load(examined(written.snapshot))
     for (const json of written.records) {
       place++
-      follower.follow(json, examined)
+      const happened = follower.follow(json, examined)
+      if (happened !== undefined) seen?.(happened, place)
     }
     const snapshot = follower.snapshot()
     const engine = follower.root?.engine
@@ -479,9 +496,11 @@ export const fold = (
 const issuesOf = (findings: ReadonlyArray<Loading.Finding>): string =>
   findings.length === 0 ? "it cannot be read" : findings.map(({ issue }) => issue).join("\n")
 
-const decodeFlow = (json: Json): string | undefined => {
-  const decoded = Schema.decodeUnknownResult(
-    Schema.Struct({ definition: Schema.Struct({ fingerprint: Schema.String }) })
-  )(json)
+const decodeDefinition = Schema.decodeUnknownResult(
+  Schema.Struct({ definition: Schema.Struct({ fingerprint: Schema.String }) })
+)
+
+const fingerprintOf = (json: Json): string | undefined => {
+  const decoded = decodeDefinition(json)
   return Result.isSuccess(decoded) ? decoded.success.definition.fingerprint : undefined
 }

@@ -3,7 +3,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
-import type { FlowRunner, JournalBatch, WrittenExecution } from "../../../services/ExecutionHost.ts"
+import type { FlowRunner, HistoryEntry, JournalBatch, WrittenExecution } from "../../../services/ExecutionHost.ts"
 import { type FlowFailed } from "../../../services/ExecutionHost.ts"
 import * as FlowError from "../FlowError.ts"
 import * as Running from "../hosting/Running.ts"
@@ -13,6 +13,7 @@ import type { Migration } from "../saving/Migration.ts"
 import * as Snapshots from "../saving/Snapshot.ts"
 import type { Snapshot } from "../saving/Snapshot.ts"
 import * as Folding from "./Folding.ts"
+import * as History from "./History.ts"
 import { Writing } from "./Writing.ts"
 
 const standingOf = ({ execution, status }: Snapshot): Pick<JournalBatch, "status" | "lifecycle"> => ({
@@ -30,7 +31,7 @@ export const of = (
   flow: FlowData,
   context: Context.Context<never>,
   migrations: ReadonlyArray<Migration>
-): Pick<FlowRunner, "recover" | "read" | "fork"> => {
+): Pick<FlowRunner, "recover" | "read" | "fork" | "history"> => {
   const refuse = (id: string, { issue, why }: Folding.Unreadable) =>
     Effect.fail(Running.refused(flow, id, new FlowError.NotLoadable({ why, issue })))
   const folded = (written: WrittenExecution): Effect.Effect<Folding.Folded, FlowFailed> =>
@@ -72,6 +73,25 @@ export const of = (
           return refuse(written.id, { why: "value", issue })
         }
         return Effect.succeed(Snapshots.toJson({ ...snapshot, execution: { ...execution, executionId: id } }))
+      }),
+    history: (snapshot, entries) =>
+      Effect.suspend(() => {
+        const happened: Array<HistoryEntry> = []
+        const places = entries.flatMap(({ at, records, seq }) => records.map(() => ({ at, seq })))
+        const records = entries.flatMap(({ records }) => records)
+        const result = Folding.fold(
+          flow,
+          { snapshot, records },
+          context,
+          migrations,
+          ({ engine, read, record }, at) => {
+            const place = places[at]
+            const entry = engine === undefined ? undefined : History.entryOf(engine, record, read)
+            if (engine === undefined || entry === undefined || place === undefined) return
+            happened.push({ ...place, path: History.pathOf(engine), ...entry })
+          }
+        )
+        return Result.isSuccess(result) ? Effect.succeed(happened) : refuse("", result.failure)
       })
   }
 }

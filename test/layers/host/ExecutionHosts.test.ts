@@ -15,6 +15,21 @@ describe("ExecutionHosts.inProcess", () => {
 })
 
 describe("ExecutionHosts.inProcess, against its types", () => {
+  it.effect("when a registration ends, its executions are cancelled", () =>
+    Effect.gen(function* () {
+      const Stay = TriggerFlow.define("stay", { input: Schema.Int })
+      const stay = Stay.build(Stay.start.pipe(Chain.to("stay", () => Effect.never)))
+      const host = yield* ExecutionHost
+      yield* Effect.scoped(
+        Effect.andThen(
+          Effect.flatMap(Runner.make(stay), (runner) => host.register(runner)),
+          host.start({ flow: "stay", input: 1, id: "a" })
+        )
+      )
+      assert.strictEqual((yield* host.get("a")).status, "cancelled")
+    }).pipe(Effect.provide(ExecutionHosts.inProcess()))
+  )
+
   it.effect("an input that is no JSON is a typed failure of that start alone", () =>
     Effect.gen(function* () {
       const host = yield* ExecutionHost

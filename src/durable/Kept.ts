@@ -1,0 +1,97 @@
+/** One execution that this runner has: its place in the journal, and what runs it. */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type {
+  ExecutionHostError,
+  ExecutionJournal,
+  FlowFailed,
+  FlowRunner,
+  JournalBatch,
+  RunningExecution
+} from "../../services/ExecutionHost.ts"
+import type { Append, JournalHead, JournalStore } from "../../services/JournalStore.ts"
+import type { Settings } from "./Settings.ts"
+
+/**
+ * One execution that this runner has.
+ *
+ * @category models
+ */
+export class Kept implements ExecutionJournal {
+  readonly id: string
+  readonly runner: FlowRunner
+  readonly snapshotEvery: number
+  readonly opened = Deferred.makeUnsafe<RunningExecution, FlowFailed | ExecutionHostError>()
+  /** The fence of the claim, and the number of the last append. */
+  fence: number
+  seq: number
+  /** How it was started; known from the start where it was started here, else from its head. */
+  startedAt: number
+  /** Why it had to be left in the middle: another runner has it, or the store refuses to write. */
+  lost: unknown = undefined
+  /** How many calls are using it; it stays in memory as long as there is one. */
+  users = 0
+  /** When it was used last. */
+  last: number
+  private readonly store: JournalStore["Service"]
+  private readonly keepSnapshots: number
+  /** Takes the first append; where there is none, it is appended to what is there. */
+  private readonly create: ((batch: JournalBatch) => Effect.Effect<void, unknown>) | undefined
+
+  constructor(
+    id: string,
+    runner: FlowRunner,
+    store: JournalStore["Service"],
+    settings: Settings,
+    place: { readonly fence: number; readonly seq: number; readonly startedAt: number; readonly now: number },
+    create?: (batch: JournalBatch) => Effect.Effect<void, unknown>
+  ) {
+    this.id = id
+    this.runner = runner
+    this.store = store
+    this.snapshotEvery = settings.snapshotEvery
+    this.keepSnapshots = settings.keepSnapshots
+    this.fence = place.fence
+    this.seq = place.seq
+    this.startedAt = place.startedAt
+    this.last = place.now
+    this.create = create
+  }
+
+  readonly append = (batch: JournalBatch): Effect.Effect<void, unknown> =>
+    Effect.suspend(() => {
+      const { create } = this
+      const written =
+        create !== undefined && this.seq === 0
+          ? create(batch)
+          : Effect.map(this.store.append(this.entry(batch)), (seq) => {
+              this.seq = seq
+            })
+      return Effect.tapError(written, (error) =>
+        Effect.sync(() => {
+          this.lost = error
+        })
+      )
+    })
+
+  private entry({ lifecycle, progressed, records, snapshot, status, wakeAt }: JournalBatch): Append {
+    return {
+      id: this.id,
+      fence: this.fence,
+      expected: this.seq,
+      records,
+      status,
+      lifecycle,
+      ...(lifecycle === "closed" ? { closed: true } : {}),
+      ...(wakeAt === undefined ? {} : { wakeAt }),
+      ...(progressed === true ? { progressed } : {}),
+      ...(snapshot === undefined ? {} : { snapshot, keepSnapshots: this.keepSnapshots, ...versionOf(this.runner) })
+    }
+  }
+}
+
+/** What an append says of the definition that it was made with. @category getters */
+export const versionOf = ({ fingerprint, version }: FlowRunner): Pick<JournalHead, "version" | "fingerprint"> => ({
+  ...(version === undefined ? {} : { version }),
+  ...(fingerprint === undefined ? {} : { fingerprint })
+})

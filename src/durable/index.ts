@@ -1,0 +1,6 @@
+/** Durable executions: `effigent/durable`. */
+export * as Hosting from "./Hosting.ts"
+export * as Keeper from "./Keeper.ts"
+export * as Measures from "./Measures.ts"
+export * as Operations from "./Operations.ts"
+export * as Settings from "./Settings.ts"
