@@ -15,7 +15,8 @@ const refused = (index: number, what: string): Failure => ({
 const convert = (value: unknown): SQLInputValue | { readonly wrong: string } => {
   switch (typeof value) {
     case "string":
-      return value
+      // SQLite keeps UTF-8, where half of a pair of surrogates would silently become U+FFFD.
+      return value.isWellFormed() ? value : { wrong: "the text has a lone surrogate; give text.toWellFormed()" }
     case "number":
       // node:sqlite would send each number as a REAL: 1 in a column of TEXT would become "1.0".
       return Number.isSafeInteger(value) && !Object.is(value, -0)
