@@ -52,6 +52,22 @@ export const fileOf = (filename: string, name: string): string =>
  *
  * Fails with `SqliteLockHeld` where another holds it, with `SqlError` where its file cannot be made.
  *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import { SqliteLock } from "effigent/layers/sqlite"
+ * import { mkdtempSync } from "node:fs"
+ * import { tmpdir } from "node:os"
+ * import { join } from "node:path"
+ *
+ * const filename = join(mkdtempSync(join(tmpdir(), "lock-")), "data.db")
+ * const program = Effect.gen(function* () {
+ *   yield* SqliteLock.hold(filename, "runner-1")
+ *   return yield* Effect.flip(SqliteLock.hold(filename, "runner-1"))
+ * })
+ * console.log((await Effect.runPromise(Effect.scoped(program)))._tag) // => SqliteLockHeld
+ * ```
+ *
  * @category constructors
  */
 export const hold = (filename: string, name: string): Effect.Effect<void, SqliteLockHeld | SqlError, Scope.Scope> => {

@@ -5,7 +5,10 @@ const leading = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/
 const writes = /\b(?:insert|update|delete|replace)\b/i
 // These tell of the connection that they run on.
 const own = /\b(?:changes|total_changes|last_insert_rowid|temp|sqlite_temp_schema|sqlite_temp_master)\b/i
-const ofConnection = /\b(?:temp|temporary|attach|detach)\b|^\s*pragma\b[^=]*=/i
+const ofConnection = /\b(?:temp|temporary|attach|detach)\b/i
+// A setting; what follows after the name does not change what a connection reads.
+const setting =
+  /\bpragma\s+(?!query_only|foreign_keys|defer_foreign_keys|synchronous|busy_timeout|max_page_count|user_version|application_id|wal_autocheckpoint)[^;=(]*=/i
 
 /**
  * Whether a statement reads and nothing else, and gives the same on every connection. In doubt it does not: a statement
@@ -23,4 +26,4 @@ export const isRead = (sql: string): boolean => {
  *
  * @category predicates
  */
-export const isOfConnection = (sql: string): boolean => ofConnection.test(sql)
+export const isOfConnection = (sql: string): boolean => ofConnection.test(sql) || setting.test(sql)

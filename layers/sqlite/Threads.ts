@@ -56,12 +56,9 @@ export const main: Effect.Effect<Thread> = Effect.sync(() => {
 /**
  * In a worker thread, until the Scope ends. It keeps the process alive only while it is at work.
  *
- * @param heap bytes of JavaScript that the thread may hold; `undefined`: what Node gives.
  * @category constructors
  */
-export const worker = Effect.fnUntraced(function* (
-  heap: number | undefined
-): Effect.fn.Return<Thread, never, Scope.Scope> {
+export const worker: Effect.Effect<Thread, never, Scope.Scope> = Effect.gen(function* () {
   const waiting = new Map<number, (reply: Reply) => void>()
   let count = 0
   let cursors = 0
@@ -79,10 +76,7 @@ export const worker = Effect.fnUntraced(function* (
         name: "sqlite",
         env: {},
         execArgv: [],
-        argv: [],
-        ...(heap === undefined
-          ? {}
-          : { resourceLimits: { maxOldGenerationSizeMb: Math.max(4, Math.ceil(heap / (1024 * 1024))) } })
+        argv: []
       })
       made.on("message", ([id, reply]: readonly [number, Reply]) => {
         transaction = reply.transaction

@@ -1,11 +1,11 @@
 /** A database with a shop and a secret, and both ways to read it. */
 import { Effect, Layer } from "effect"
 import { SqliteFile, SqlReader } from "effigent/layers/sql-access"
+import { SqliteClient } from "effigent/layers/sqlite"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
-import { client } from "./client.ts"
 
 export const canary = "CANARY: nothing of this may get out"
 
@@ -34,6 +34,6 @@ export const shop = Effect.acquireRelease(
 /** Both ways, by name. */
 export const ways = {
   SqlReader: (file: string, options: SqlReader.Options = {}) =>
-    SqlReader.layer(options).pipe(Layer.provide(client(file))),
+    SqlReader.layer(options).pipe(Layer.provide(SqliteClient.layer({ filename: file, journal: "delete" }))),
   SqliteFile: (file: string, options: SqlReader.Options = {}) => SqliteFile.layer({ ...options, file })
 } as const

@@ -1,10 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { SqliteFile, SqlReader } from "effigent/layers/sql-access"
+import { SqliteClient } from "effigent/layers/sqlite"
 import { SqlAccess } from "effigent/services/SqlAccess"
 import { SqlClient } from "effect/sql"
 import { writeFileSync } from "node:fs"
-import { client } from "./client.ts"
 import { shop, ways } from "./fixture.ts"
 
 for (const [way, layer] of Object.entries(ways)) {
@@ -107,7 +107,10 @@ describe("SqlReader", () => {
         yield* client`INSERT INTO users VALUES (3, 'y')`
         return (yield* sql.query("SELECT count(*) AS n FROM users")).rows
       })
-      const rows = yield* Effect.provide(program, Layer.provideMerge(SqlReader.layer(), client(file)))
+      const rows = yield* Effect.provide(
+        program,
+        Layer.provideMerge(SqlReader.layer(), SqliteClient.layer({ filename: file, journal: "delete" }))
+      )
       assert.deepStrictEqual(rows, [{ n: 3 }])
     })
   )
