@@ -65,8 +65,11 @@ export interface Options {
   readonly foreignKeys?: boolean | undefined
   /**
    * Whether statements outside of transactions that only read get a connection of their own. Default: true for files in
-   * WAL. Once temporary tables, attached files or settings have been made on the writing connection, it reads too, since
-   * no other one sees them.
+   * WAL and those that are only read; there is none in memory. Once temporary tables, attached files or settings have been
+   * made on the connection that writes, it reads too, since no other one sees them.
+   *
+   * With one connection a stream outside of a transaction holds it: what consumes the stream must not ask the same client
+   * for anything else.
    */
   readonly readConnection?: boolean | undefined
   /**
@@ -282,7 +285,7 @@ export const make = Effect.fnUntraced(function* (
   const writer = leased(() => false)
   const separate = options.readConnection ?? true
   const reader =
-    separate && journal === "wal" && !readOnly && !isMemory(filename)
+    separate && (journal === "wal" || readOnly) && !isMemory(filename)
       ? connectionOf(yield* connect(options, true), options, { reads: true, within: () => false })
       : undefined
   const acquirers = Client.makeSqliteAcquirers({

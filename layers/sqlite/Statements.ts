@@ -4,11 +4,12 @@
 const leading = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/
 const writes = /\b(?:insert|update|delete|replace)\b/i
 // These tell of the connection that they run on.
-const own = /\b(?:changes|total_changes|last_insert_rowid|temp|sqlite_temp_schema|sqlite_temp_master)\b/i
-const ofConnection = /\b(?:temp|temporary|attach|detach)\b/i
-// A setting; what follows after the name does not change what a connection reads.
+const own = /\b(?:changes|total_changes|last_insert_rowid)\b/i
+const gap = String.raw`(?:\s|--[^\n]*\n|/\*[\s\S]*?\*/)+`
+const ofConnection = new RegExp(String.raw`\b(?:attach|detach)\b|\bcreate${gap}temp(?:orary)?\b`, "i")
+// A setting, except for those that do not change what a connection reads.
 const setting =
-  /\bpragma\s+(?!query_only|foreign_keys|defer_foreign_keys|synchronous|busy_timeout|max_page_count|user_version|application_id|wal_autocheckpoint)[^;=(]*=/i
+  /\bpragma\s+(?!application_id|busy_timeout|cache_size|defer_foreign_keys|foreign_key|incremental_vacuum|index_|integrity_check|journal_size_limit|max_page_count|optimize|query_only|quick_check|synchronous|table_|user_version|wal_)\w[^;=(]*[=(]/i
 
 /**
  * Whether a statement reads and nothing else, and gives the same on every connection. In doubt it does not: a statement

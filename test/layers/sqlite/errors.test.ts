@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Config, Effect, Exit, Layer, Scope } from "effect"
+import { ConfigProvider, Config, Effect, Exit, Layer, Scope, Stream } from "effect"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import { SqliteClient } from "effigent/layers/sqlite"
@@ -87,6 +87,8 @@ for (const thread of ["main", "worker"] as const) {
           Effect.gen(function* () {
             const sql = yield* SqlClient
             assert.deepStrictEqual(yield* run("SELECT * FROM t"), [{ x: 1 }])
+            const nested = sql`SELECT * FROM t`.stream.pipe(Stream.mapEffect(() => run("SELECT 2 AS x")))
+            assert.deepStrictEqual(yield* Stream.runCollect(nested), [[{ x: 2 }]])
             assert.deepStrictEqual(yield* sql.withTransaction(run("SELECT * FROM t")), [{ x: 1 }])
             const error = yield* Effect.flip(sql.withTransaction(run("INSERT INTO t VALUES (2)")))
             assert.deepStrictEqual(told(error), ["AuthorizationError", "SQLITE_READONLY"])

@@ -8,7 +8,7 @@ describe("which connection a statement goes to", () => {
       " \n-- a\n/* b */ select * from t",
       "VALUES (1)",
       "WITH a AS (SELECT 1) SELECT * FROM a",
-      "SELECT updated, deleted_at FROM t"
+      "SELECT updated, deleted_at, temp FROM t"
     ]) {
       assert.isTrue(isRead(sql), sql)
     }
@@ -20,7 +20,6 @@ describe("which connection a statement goes to", () => {
       "-- SELECT\nREPLACE INTO t VALUES (1)",
       "SELECT changes()",
       "SELECT last_insert_rowid()",
-      "SELECT * FROM temp.t",
       "PRAGMA user_version",
       "EXPLAIN SELECT 1",
       "BEGIN",
@@ -35,13 +34,21 @@ describe("which connection a statement goes to", () => {
     for (const sql of [
       "CREATE TEMP TABLE t (x)",
       "create temporary view v as select 1",
+      "CREATE -- a\n /* b */ TEMP TRIGGER x",
+      "PRAGMA case_sensitive_like(1)",
       "ATTACH 'x.db' AS x",
       "PRAGMA case_sensitive_like = ON",
       "CREATE TABLE t (x); PRAGMA reverse_unordered_selects=1"
     ]) {
       assert.isTrue(isOfConnection(sql), sql)
     }
-    for (const sql of ["CREATE TABLE t (x)", "PRAGMA query_only = ON", "PRAGMA table_info(t)", "SELECT a = 1 FROM t"]) {
+    for (const sql of [
+      "CREATE TABLE t (x)",
+      "PRAGMA query_only = ON",
+      "PRAGMA table_info(t)",
+      "INSERT INTO t (temp) VALUES (1)",
+      "SELECT a = 1 FROM t"
+    ]) {
       assert.isFalse(isOfConnection(sql), sql)
     }
   })
