@@ -1,10 +1,14 @@
+import { NodeCrypto } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
+import { Deferred, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
+import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
+import * as SingleRunner from "effect/cluster/SingleRunner"
 import * as KeyValueStore from "effect/persistence/KeyValueStore"
 import { Model } from "effect/schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import * as SqlModel from "effect/sql/SqlModel"
 import * as SqlSchema from "effect/sql/SqlSchema"
+import { Activity, DurableDeferred, Workflow } from "effect/workflow"
 import { SqliteClient } from "effigent/layers/sqlite"
 import { DatabaseSync } from "node:sqlite"
 import { fresh } from "./support.ts"
@@ -125,3 +129,61 @@ for (const thread of ["main", "worker"] as const) {
     )
   })
 }
+
+describe("a cluster of one runner", () => {
+  class Pay extends Workflow.make("Pay", {
+    payload: { id: Schema.String },
+    success: Schema.String,
+    idempotencyKey: ({ id }) => id
+  }) {}
+  const Approved = DurableDeferred.make("Approved", { success: Schema.String })
+
+  it.live("finishes over the same file what a runner before it has begun", () =>
+    Effect.gen(function* () {
+      const filename = yield* fresh
+      const drafts: Array<string> = []
+      const drafted = yield* Deferred.make<void>()
+      const runner = () =>
+        Pay.toLayer(
+          Effect.fnUntraced(function* ({ id }) {
+            const draft = yield* Activity.make({
+              name: "draft",
+              success: Schema.String,
+              execute: Effect.suspend(() => {
+                drafts.push(id)
+                return Effect.as(Deferred.succeed(drafted, undefined), `draft of ${id}`)
+              })
+            })
+            const by = yield* DurableDeferred.await(Approved)
+            return `${draft}, by ${by}`
+          })
+        ).pipe(
+          Layer.provideMerge(ClusterWorkflowEngine.layer),
+          Layer.provide(
+            SingleRunner.layer({
+              shardingConfig: {
+                entityMessagePollInterval: "50 millis",
+                entityReplyPollInterval: "20 millis",
+                shardsPerGroup: 5
+              }
+            })
+          ),
+          Layer.provide(SqliteClient.layer({ filename })),
+          Layer.provideMerge(NodeCrypto.layerDigest)
+        )
+      const first = Effect.gen(function* () {
+        const executionId = yield* Pay.execute({ id: "a" }, { discard: true })
+        yield* Deferred.await(drafted)
+        return executionId
+      })
+      const executionId = yield* Effect.provide(first, runner())
+      const second = Effect.gen(function* () {
+        const token = DurableDeferred.tokenFromExecutionId(Approved, { workflow: Pay, executionId })
+        yield* DurableDeferred.succeed(Approved, { token, value: "Ada" })
+        return yield* Pay.execute({ id: "a" })
+      })
+      assert.strictEqual(yield* Effect.provide(second, runner()), "draft of a, by Ada")
+      assert.deepStrictEqual(drafts, ["a"])
+    })
+  )
+})

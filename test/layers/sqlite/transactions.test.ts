@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Stream } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { BeginTransaction, SqlClient } from "effect/sql/SqlClient"
 import { SqliteClient } from "effigent/layers/sqlite"
 import { count, fresh, told } from "./support.ts"
@@ -286,6 +286,70 @@ describe("reads", () => {
         assert.deepStrictEqual(yield* values, [1])
       })
       yield* Effect.provide(program, layerOf(filename))
+    })
+  )
+})
+
+describe("under interruptions at random", () => {
+  for (const options of kinds) {
+    it.live(`no money is lost or made, ${JSON.stringify(options)}`, () =>
+      Effect.gen(function* () {
+        const filename = yield* fresh
+        const program = Effect.gen(function* () {
+          const sql = yield* SqlClient
+          yield* sql`CREATE TABLE a (id INTEGER PRIMARY KEY, cents INTEGER CHECK (cents >= 0))`
+          yield* sql`INSERT INTO a VALUES (0, 100), (1, 100), (2, 100)`
+          const sum = Effect.map(sql`SELECT sum(cents) AS n FROM a`, ([row]) => row)
+          const pay = (from: number, to: number, cents: number) =>
+            sql.withTransaction(
+              Effect.gen(function* () {
+                yield* sql`UPDATE a SET cents = cents + ${cents} WHERE id = ${to}`
+                yield* Effect.yieldNow
+                yield* Effect.ignore(
+                  sql.withTransaction(Effect.andThen(sql`UPDATE a SET cents = 1000000`, Effect.fail("not so")))
+                )
+                yield* sql`UPDATE a SET cents = cents - ${cents} WHERE id = ${from}`
+              })
+            )
+          for (let round = 0; round < 40; round++) {
+            const fibers = yield* Effect.forEach([0, 1, 2, 3, 4, 5], (n) =>
+              Effect.forkChild(n === 5 ? sum : Effect.ignore(pay(n % 3, (n + 1) % 3, 30 * n)), {
+                startImmediately: true
+              })
+            )
+            for (let turns = 0; turns < round * 3; turns++) yield* Effect.yieldNow
+            for (const fiber of fibers) if ((fiber.id + round) % 2 === 0) yield* Fiber.interrupt(fiber)
+            yield* Effect.forEach(fibers, Fiber.await)
+            assert.deepStrictEqual(yield* sum, { n: 300 })
+          }
+          const moved = yield* sql`SELECT * FROM a WHERE cents <> 100`
+          assert.isAbove(moved.length, 0)
+        })
+        yield* Effect.provide(program, SqliteClient.layer({ filename, ...options }))
+      })
+    )
+  }
+})
+
+describe("closing", () => {
+  it.live("waits for the statement at work", () =>
+    Effect.gen(function* () {
+      const filename = yield* fresh
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(SqliteClient.layer({ filename }), scope)
+      const sql = Context.get(context, SqlClient)
+      yield* sql`CREATE TABLE t (x)`
+      const fiber = yield* Effect.forkChild(
+        sql`INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500000) SELECT i FROM n`,
+        { startImmediately: true }
+      )
+      yield* Scope.close(scope, Exit.void)
+      yield* Fiber.join(fiber)
+      const rows = yield* Effect.provide(
+        Effect.flatMap(SqlClient, (again) => again`SELECT count(*) AS n FROM t`),
+        SqliteClient.layer({ filename, readOnly: true })
+      )
+      assert.deepStrictEqual(rows, [{ n: 500_000 }])
     })
   )
 })
