@@ -209,14 +209,20 @@ const connect = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Threads.Thread, SqlError, Scope.Scope> {
   const { filename, foreignKeys = true, journal = "wal", statements = 200, synchronous = "full" } = options
   const at = { filename, operation: "open" }
-  const wait = Duration.fromInput(options.busyTimeout ?? "5 seconds").pipe(Option.getOrElse(() => Duration.seconds(5)))
+  const wait = Duration.fromInput(options.busyTimeout ?? "5 seconds")
+  if (Option.isNone(wait)) {
+    return yield* errorOf(
+      { message: `busyTimeout: "${options.busyTimeout}" is no duration`, errcode: 0, code: "OPTION" },
+      at
+    )
+  }
   const thread = yield* options.thread === "main" ? Threads.main : Threads.worker
   const request: Request = {
     op: "open",
     filename,
     readOnly: reads || options.readOnly === true,
     wal: journal === "wal",
-    timeout: Math.min(Duration.toMillis(wait), 2 ** 31 - 1),
+    timeout: Math.min(Duration.toMillis(wait.value), 2 ** 31 - 1),
     statements,
     pragmas: [
       `synchronous = ${synchronous}`,

@@ -276,6 +276,16 @@ describe("a thread that dies", () => {
 })
 
 describe("options", () => {
+  it.effect("that make no sense are refused by name", () =>
+    Effect.gen(function* () {
+      // From a configuration that nobody has checked.
+      const busyTimeout = "5 parsecs" as "5 seconds"
+      const error = yield* Effect.flip(using({ filename: ":memory:", busyTimeout }, run("SELECT 1")))
+      assert.deepStrictEqual(told(error), ["UnknownError", "OPTION"])
+      assert.include(error.message, 'busyTimeout: "5 parsecs"')
+    })
+  )
+
   it.effect("come from the configuration", () =>
     Effect.gen(function* () {
       const filename = yield* fresh
