@@ -4,3 +4,5 @@ export * as Keeper from "./Keeper.ts"
 export * as Measures from "./Measures.ts"
 export * as Operations from "./Operations.ts"
 export * as Settings from "./Settings.ts"
+/** What must not be done twice. */
+export * as Once from "./Once.ts"

@@ -126,6 +126,11 @@ export interface Run<C extends Spec> {
   readonly executionId: string
   /** The name of the chunk. */
   readonly chunk: string
+  /**
+   * A text for something that this handler does: the same each time this run of it is begun again, in any process, and
+   * never that of another run. For whoever can tell repetitions apart by a key, and for `Once` of `effigent/durable`.
+   */
+  keyOf(name: string): string
   /** Which try this is, from 1, where the chunk has a retry Schedule. */
   readonly attempt: number
   /** The fields of the state. */

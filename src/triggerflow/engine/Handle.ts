@@ -189,6 +189,10 @@ export class Handle {
     return this.run.step.node.name
   }
 
+  keyOf(name: string): string {
+    return `${this.executionId}/${this.run.id}:${name}`
+  }
+
   get shared(): Shared.Shared<never> {
     const { context, plan } = this.engine
     const shared = Shared.make<never>(plan.data.contract, Context.getOption(context, FlowData))
