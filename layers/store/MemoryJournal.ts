@@ -69,9 +69,9 @@ const withoutOwner = (head: JournalHead): JournalHead => {
   return rest
 }
 
-/** Whether something is to be done in it at this time. */
-const isDue = (head: JournalHead, now: number): boolean =>
-  head.status !== "waiting" || (head.wakeAt !== undefined && head.wakeAt <= now)
+/** Since when something is to be done in it; undefined: nothing is. */
+const dueAt = ({ status, wakeAt, startedAt }: JournalHead): number | undefined =>
+  status === "waiting" ? wakeAt : startedAt
 
 /** A test for the flows that a runner can run. */
 const runnable = (flows: ClaimRequest["flows"]): ((head: JournalHead) => boolean) => {
@@ -200,14 +200,15 @@ export const make = (): JournalStore["Service"] => {
     claim: ({ owner, flows, limit }) =>
       at((now) => {
         const canRun = runnable(flows)
-        const due: Array<Execution> = []
+        const due: Array<{ readonly since: number; readonly execution: Execution }> = []
         for (const execution of open.values()) {
           const { head } = execution
-          if (head.dead === undefined && isDue(head, now) && canRun(head) && !isOwned(head.owner, now))
-            due.push(execution)
+          const since = head.dead === undefined ? dueAt(head) : undefined
+          if (since !== undefined && since <= now && canRun(head) && !isOwned(head.owner, now))
+            due.push({ since, execution })
         }
-        due.sort((a, b) => a.head.updatedAt - b.head.updatedAt)
-        return Effect.succeed(due.slice(0, limit).map((execution) => take(execution, owner)))
+        due.sort((a, b) => a.since - b.since)
+        return Effect.succeed(due.slice(0, limit).map(({ execution }) => take(execution, owner)))
       }),
     claimOne: (id, owner, options) =>
       at((now) => {
@@ -296,7 +297,7 @@ export const make = (): JournalStore["Service"] => {
         let next = Infinity
         for (const { head } of open.values()) {
           if (head.dead !== undefined || isOwned(head.owner, now) || !canRun(head)) continue
-          const wake = head.status === "waiting" ? head.wakeAt : head.updatedAt
+          const wake = dueAt(head)
           if (wake !== undefined && wake < next) next = wake
         }
         return Effect.succeed(next === Infinity ? Option.none() : Option.some(next))

