@@ -43,6 +43,9 @@ export interface Tables {
   readonly tags: Identifier
   readonly runners: Identifier
   readonly ledger: Identifier
+  readonly sessions: Identifier
+  readonly turns: Identifier
+  readonly saved: Identifier
 }
 
 /** A database as the stores use it. @category models */
@@ -109,7 +112,10 @@ export const make = Effect.fnUntraced(function* (
       snapshots: sql(`${prefix}snapshots`),
       tags: sql(`${prefix}tags`),
       runners: sql(`${prefix}runners`),
-      ledger: sql(`${prefix}ledger`)
+      ledger: sql(`${prefix}ledger`),
+      sessions: sql(`${prefix}sessions`),
+      turns: sql(`${prefix}turns`),
+      saved: sql(`${prefix}saved`)
     },
     now: isPostgres ? Effect.succeed(server) : Effect.map(Clock.currentTimeMillis, (now) => sql`${now}`),
     texts: (values) =>

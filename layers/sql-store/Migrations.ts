@@ -102,7 +102,40 @@ const journals: Migration = {
   }
 }
 
-const migrations: ReadonlyArray<Migration> = [journals]
+/** Conversations, and executions that are saved on demand. */
+const sessions: Migration = {
+  name: "sessions, turns, saved executions",
+  statements: ({ isPostgres, prefix: p }) => {
+    const id = isPostgres ? `text COLLATE "C"` : "TEXT"
+    const number = isPostgres ? "double precision" : "REAL"
+    return [
+      `CREATE TABLE ${p}sessions (
+        id ${id} NOT NULL PRIMARY KEY,
+        version integer NOT NULL,
+        turns integer NOT NULL,
+        state text NOT NULL,
+        mark ${number} NOT NULL
+      )`,
+      `CREATE TABLE ${p}turns (
+        id ${id} NOT NULL,
+        n integer NOT NULL,
+        turn text NOT NULL,
+        PRIMARY KEY (id, n)
+      )`,
+      `CREATE TABLE ${p}saved (
+        id ${id} NOT NULL,
+        version integer NOT NULL,
+        at ${number} NOT NULL,
+        json text NOT NULL,
+        crc ${number} NOT NULL,
+        mark ${number} NOT NULL,
+        PRIMARY KEY (id, version)
+      )`
+    ]
+  }
+}
+
+const migrations: ReadonlyArray<Migration> = [journals, sessions]
 
 /** Makes the steps that are missing; fails where the tables are of a later version than this program knows. @category running */
 export const migrate = (database: Database): Effect.Effect<void, StoreFailure> => {

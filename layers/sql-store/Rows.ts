@@ -94,3 +94,10 @@ export const damage = (id: string, seq: number, text: string, crc: number): stri
 
 /** Whether a value is JSON that `parse` has given. @category guards */
 export const isJson = (value: unknown): value is Schema.Json => value !== undefined
+
+/** A number that tells one write from any other, also from one that is made again. @category constructors */
+export const token = (): number => {
+  const [low = 0, high = 0] = crypto.getRandomValues(new Uint32Array(2))
+  // Up to 2^53, and never a checksum, which is below 2^32.
+  return 2 ** 32 + (high % 2 ** 20) * 2 ** 32 + low
+}

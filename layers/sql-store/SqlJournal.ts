@@ -23,7 +23,7 @@ import { failure, StoreFailure } from "./Failures.ts"
 import * as GroupCommit from "./GroupCommit.ts"
 import { open } from "./Migrations.ts"
 import { reading } from "./Reading.ts"
-import { columns, type HeadRow, headOf, original, stored } from "./Rows.ts"
+import { columns, type HeadRow, headOf, original, stored, token } from "./Rows.ts"
 import * as Writes from "./Writes.ts"
 
 /** How a store uses its database. @category options */
@@ -173,7 +173,7 @@ export const make = Effect.fnUntraced(function* (
         const now = yield* database.now
         const [runner, incarnation] = named(owner)
         // A claim whose outcome is unknown is found again by this number, else nobody would run what it has taken.
-        const claim = Math.floor(Math.random() * 2 ** 52)
+        const claim = token()
         let isFirst = true
         const found = Effect.suspend(() => {
           const again = isFirst

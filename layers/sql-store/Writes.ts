@@ -16,7 +16,7 @@ import {
 } from "../../services/JournalStore.ts"
 import type { Database } from "./Database.ts"
 import { failure, type StoreFailure } from "./Failures.ts"
-import { checksum, columns, type HeadRow, headOf, stored } from "./Rows.ts"
+import { checksum, columns, type HeadRow, headOf, stored, token } from "./Rows.ts"
 
 /** A creation as it is written. @category models */
 export interface CreationWrite {
@@ -85,7 +85,7 @@ export const ofCreation = (creation: Creation): CreationWrite => {
     runner: stored(creation.owner.runner),
     incarnation: stored(creation.owner.incarnation),
     wake: creation.wakeAt ?? null,
-    mark: 2 ** 32 + (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0),
+    mark: token(),
     records,
     crc: checksum(creation.id, 1, records),
     snapshot,

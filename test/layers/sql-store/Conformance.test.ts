@@ -1,21 +1,25 @@
 import { describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Scope } from "effect"
 import { type SqlClient } from "effect/sql"
-import { EffectLedgers, JournalStores } from "effigent/layers/sql-store"
+import { EffectLedgers, JournalStores, SessionStores } from "effigent/layers/sql-store"
 import { EffectLedger } from "effigent/services/EffectLedger"
 import { JournalStore } from "effigent/services/JournalStore"
-import { EffectLedgerConformance, JournalStoreConformance } from "effigent/testing"
+import { SessionStore } from "effigent/services/SessionStore"
+import { EffectLedgerConformance, JournalStoreConformance, SessionStoreConformance } from "effigent/testing"
 import { afterAll, beforeAll } from "vitest"
 import { databases } from "./databases.ts"
 
 for (const [name, client] of Object.entries(databases))
   describe(name, () => {
     const scope = Effect.runSync(Scope.make())
-    let services: Context.Context<JournalStore | EffectLedger | SqlClient.SqlClient>
+    let services: Context.Context<JournalStore | EffectLedger | SessionStore | SqlClient.SqlClient>
     beforeAll(async () => {
       services = await Effect.runPromise(
         Layer.buildWithScope(
-          Layer.provideMerge(Layer.mergeAll(JournalStores.layer(), EffectLedgers.layer()), client),
+          Layer.provideMerge(
+            Layer.mergeAll(JournalStores.layer(), EffectLedgers.layer(), SessionStores.layer()),
+            client
+          ),
           scope
         )
       )
@@ -26,5 +30,8 @@ for (const [name, client] of Object.entries(databases))
     }
     for (const one of EffectLedgerConformance.cases) {
       it.live(`EffectLedgers.layer: ${one.name}`, () => one.run(name, Context.get(services, EffectLedger)))
+    }
+    for (const one of SessionStoreConformance.cases) {
+      it.live(`SessionStores.layer: ${one.name}`, () => one.run(name, Context.get(services, SessionStore)))
     }
   })

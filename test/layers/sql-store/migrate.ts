@@ -10,7 +10,7 @@ const sql = database.startsWith("postgres") ? PgClient.layer({ url: Redacted.mak
 
 const program = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const rows = yield* sql<{ readonly version: number }>`SELECT version FROM effigent_schema`
+  const rows = yield* sql<{ readonly version: number }>`SELECT version FROM effigent_schema ORDER BY version`
   console.log(rows.map(({ version }) => version).join(" "))
 })
 

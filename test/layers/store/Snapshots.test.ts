@@ -1,9 +1,11 @@
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, FileSystem, Layer, Option, Result, Schema } from "effect"
+import { SnapshotStores as SqlSnapshots } from "effigent/layers/sql-store"
 import { SnapshotStores } from "effigent/layers/store"
 import { SnapshotConflict, SnapshotStore, SnapshotStoreError } from "effigent/services/SnapshotStore"
 import { Chain, Interrupt, Snapshot, TriggerFlow } from "effigent/triggerflow"
+import { postgres, sqlite } from "../sql-store/databases.ts"
 
 const files = Layer.unwrap(
   Effect.map(
@@ -14,7 +16,9 @@ const files = Layer.unwrap(
 
 const stores: Readonly<Record<string, Layer.Layer<SnapshotStore, unknown>>> = {
   memory: SnapshotStores.memory,
-  file: files
+  file: files,
+  "layer on sqlite": Layer.provide(SqlSnapshots.layer(), sqlite),
+  "layer on postgres": Layer.provide(SqlSnapshots.layer(), postgres)
 }
 
 for (const [name, layer] of Object.entries(stores))
