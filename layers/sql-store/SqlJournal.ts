@@ -2,6 +2,9 @@
  * Journals of executions in a SQL database: SQLite or PostgreSQL, by the `SqlClient` of effect/sql. Appends and creations
  * of all executions are written in groups (see `GroupCommit`): when an append succeeds it is committed. Claims, leases
  * and what is due go by the clock of the database where it is a server, else by effect's `Clock`.
+ *
+ * Creations and appends are never part of a transaction of the caller. On SQLite, which has one connection that writes,
+ * one that is made inside of a transaction of the same client would wait for that transaction, and fail as unavailable.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"

@@ -345,12 +345,11 @@ const applied = Effect.fnUntraced(function* (
         if (tagged.length > 0)
           yield* sql`DELETE FROM ${t.tags} WHERE id IN (${database.texts(tagged.map(({ id }) => id))})`
         yield* writeRows(database, made[0]?.updated_at ?? 0, batch.filter(isMade))
-        for (const { id, keep } of pruned.filter(isMade)) {
-          const [cut] = yield* sql<{ readonly seq: number }>`SELECT seq FROM ${t.snapshots} WHERE id = ${id}
-            ORDER BY seq DESC LIMIT 1 OFFSET ${(keep ?? 1) - 1}`
-          if (cut === undefined) continue
-          yield* sql`DELETE FROM ${t.snapshots} WHERE id = ${id} AND seq < ${cut.seq}`
-          yield* sql`DELETE FROM ${t.journal} WHERE id = ${id} AND seq < ${cut.seq}`
+        for (const [keep, ids] of Map.groupBy(pruned.filter(isMade), (write) => write.keep ?? 1)) {
+          const which = database.texts(ids.map(({ id }) => id))
+          for (const table of [t.journal, t.snapshots])
+            yield* sql`DELETE FROM ${table} WHERE id IN (${which}) AND seq < (
+              SELECT s.seq FROM ${t.snapshots} s WHERE s.id = ${table}.id ORDER BY s.seq DESC LIMIT 1 OFFSET ${keep - 1})`
         }
         return made
       })

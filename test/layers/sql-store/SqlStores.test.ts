@@ -10,7 +10,7 @@ import {
   JournalStore,
   JournalStoreError
 } from "effigent/services/JournalStore"
-import { execFile } from "node:child_process"
+import { execFile, spawn } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
 import { client as sqliteFile } from "../sql-access/client.ts"
@@ -220,6 +220,64 @@ describe("several programs", () => {
         numbers(4).map(() => "1 2\n")
       )
     })
+  )
+})
+
+/** Runs the program that appends, kills it after so many of its appends; gives the last one that each execution has acknowledged. */
+const killed = (database: string, appends: number) =>
+  new Promise<ReadonlyMap<string, number>>((resolve, reject) => {
+    const child = spawn(
+      process.execPath,
+      ["--conditions=effigent:source", join(import.meta.dirname, "appending.ts"), database],
+      { stdio: ["ignore", "pipe", "inherit"] }
+    )
+    let text = ""
+    child.stdout.setEncoding("utf8")
+    child.stdout.on("data", (part: string) => {
+      text += part
+      if (text.length > appends * 6) child.kill("SIGKILL")
+    })
+    child.on("error", reject)
+    child.on("close", () => {
+      const last = new Map<string, number>()
+      // What stands behind the last line break may be torn.
+      for (const line of text.split("\n").slice(0, -1)) {
+        const [id = "", seq] = line.split(" ")
+        last.set(id, Number(seq))
+      }
+      resolve(last)
+    })
+  })
+
+describe("a program that is killed", () => {
+  const check = (database: string, client: Layer.Layer<SqlClient.SqlClient, unknown>) =>
+    Effect.gen(function* () {
+      const last = yield* Effect.promise(() => killed(database, 500))
+      assert.strictEqual(last.size, 20)
+      yield* withStore(client, (store) =>
+        Effect.forEach([...last], ([id, seq]) =>
+          Effect.gen(function* () {
+            const journal = Option.getOrThrow(yield* store.read(id))
+            assert.isAtLeast(journal.head.seq, seq)
+            // At most the one that was not acknowledged yet.
+            assert.isAtMost(journal.head.seq, seq + 1)
+            const from = journal.snapshot?.seq ?? 0
+            assert.deepStrictEqual(
+              journal.entries.map(({ records }) => records),
+              numbers(journal.head.seq - from).map((n) => [from + n])
+            )
+          })
+        )
+      )
+    })
+  it.live("has lost nothing that was acknowledged: sqlite", () =>
+    Effect.flatMap(folder, (path) => {
+      const file = join(path, "killed.db")
+      return check(file, sqliteFile(file))
+    })
+  )
+  it.live("has lost nothing that was acknowledged: postgres", () =>
+    Effect.flatMap(Postgres.database, (url) => check(url, PgClient.layer({ url: Redacted.make(url) })))
   )
 })
 
