@@ -17,6 +17,7 @@ import { dirname, join } from "node:path"
 import type { TestProject } from "vitest/node"
 
 const folderVariable = "EFFIGENT_TEST_POSTGRES"
+const runVariable = "EFFIGENT_TEST_RUN"
 
 interface Server {
   readonly url: string
@@ -75,6 +76,10 @@ const start = async (folder: string): Promise<Server> => {
     { ...user, env, cwd: folder, detached: true, stdio: ["ignore", output, output] }
   )
   server.unref()
+  // A run that is killed stops nothing: then this does.
+  const guard = `while kill -0 ${process.env[runVariable]} && kill -0 ${server.pid}; do sleep 1; done 2>/dev/null
+    kill -QUIT ${server.pid} 2>/dev/null && sleep 1; rm -rf '${folder}'`
+  if (process.platform !== "win32") spawn("sh", ["-c", guard], { detached: true, stdio: "ignore" }).unref()
   for (let tries = 0; tries < 1_000; tries++) {
     if (readFileSync(log, "utf8").includes("ready to accept connections"))
       return {
@@ -143,6 +148,7 @@ export const client = Layer.unwrap(
 export const setup = (_: TestProject): (() => Promise<void>) => {
   const folder = mkdtempSync(join(tmpdir(), "effigent-postgres-"))
   process.env[folderVariable] = folder
+  process.env[runVariable] = String(process.pid)
   return async () => {
     const ready = join(folder, "server.json")
     if (existsSync(ready)) {
