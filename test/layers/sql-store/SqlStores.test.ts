@@ -13,9 +13,8 @@ import {
 import { execFile, spawn } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { client as sqliteFile } from "../sql-access/client.ts"
 import * as Postgres from "../../support/postgres.ts"
-import { databases, folder, postgres, sqlite } from "./databases.ts"
+import { databases, folder, postgres, sqlite, sqliteFile } from "./databases.ts"
 
 const owner = { runner: "r", incarnation: "1" }
 const creation = (id: string): Creation => ({

@@ -7,10 +7,10 @@ import { Effect, Layer, Redacted } from "effect"
 import { JournalStores } from "effigent/layers/sql-store"
 import { JournalStore } from "effigent/services/JournalStore"
 import { writeSync } from "node:fs"
-import { client } from "../sql-access/client.ts"
+import { sqliteFile } from "./databases.ts"
 
 const database = process.argv[2] ?? ""
-const sql = database.startsWith("postgres") ? PgClient.layer({ url: Redacted.make(database) }) : client(database)
+const sql = database.startsWith("postgres") ? PgClient.layer({ url: Redacted.make(database) }) : sqliteFile(database)
 
 const one = Effect.fnUntraced(function* (store: JournalStore["Service"], id: string) {
   yield* store.create({

@@ -3,10 +3,10 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
 import { EffectLedgers, JournalStores } from "effigent/layers/sql-store"
-import { client } from "../sql-access/client.ts"
+import { sqliteFile } from "./databases.ts"
 
 const database = process.argv[2] ?? ""
-const sql = database.startsWith("postgres") ? PgClient.layer({ url: Redacted.make(database) }) : client(database)
+const sql = database.startsWith("postgres") ? PgClient.layer({ url: Redacted.make(database) }) : sqliteFile(database)
 
 const program = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
