@@ -49,7 +49,8 @@ const entriesOf = (
   return Effect.succeed(entries)
 }
 
-const tries = 5
+/** How often a journal is read anew whose older part was forgotten meanwhile. */
+const tries = 10
 
 /** The reading part of a store. @category constructors */
 export const reading = (

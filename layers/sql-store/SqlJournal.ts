@@ -5,6 +5,7 @@
  *
  * Creations and appends are never part of a transaction of the caller. On SQLite, which has one connection that writes,
  * one that is made inside of a transaction of the same client would wait for that transaction, and fail as unavailable.
+ * One that is interrupted while it is being written goes on: whoever interrupts it reads the head to know.
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -301,6 +302,40 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-/** Journals over the `SqlClient` of the context. @category layers */
+/**
+ * Journals over the `SqlClient` of the context: PostgreSQL, or SQLite. Its tables are made at the start.
+ *
+ * Fails with `JournalStoreError`: `schema` where the tables are of a later version, `unavailable` where the database does
+ * not answer for as long as `retryFor` says.
+ *
+ * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { JournalStores } from "effigent/layers/sql-store"
+ * import { SqliteClient } from "effigent/layers/sqlite"
+ * import { JournalStore } from "effigent/services/JournalStore"
+ *
+ * const program = Effect.gen(function* () {
+ *   const store = yield* JournalStore
+ *   const owner = { runner: "runner-1", incarnation: "a" }
+ *   yield* store.join(owner, 30_000)
+ *   yield* store.create({
+ *     id: "order-17",
+ *     flow: "Order",
+ *     status: "running",
+ *     lifecycle: "open",
+ *     input: "{}",
+ *     tags: ["eu"],
+ *     owner,
+ *     records: [{ type: "started" }]
+ *   })
+ *   return yield* store.append({ id: "order-17", fence: 1, expected: 1, records: [{ type: "paid" }] })
+ * })
+ * const client = SqliteClient.layer({ filename: ":memory:", thread: "main" })
+ * const layer = Layer.provide(JournalStores.layer(), client)
+ * console.log(await Effect.runPromise(Effect.provide(program, layer))) // => 2
+ * ```
+ */
 export const layer = (options?: Options): Layer.Layer<JournalStore, JournalStoreError, SqlClient.SqlClient> =>
   Layer.effect(JournalStore, make(options))

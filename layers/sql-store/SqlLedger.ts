@@ -219,6 +219,30 @@ export const make = Effect.fnUntraced(function* (
   }
 })
 
-/** A ledger over the `SqlClient` of the context. @category layers */
+/**
+ * A ledger over the `SqlClient` of the context: PostgreSQL, or SQLite. Its tables are made at the start.
+ *
+ * Fails with `EffectLedgerError` where the tables are of a later version, or the database does not answer.
+ *
+ * @category layers
+ * @example
+ * ```ts
+ * import { Effect, Layer } from "effect"
+ * import { EffectLedgers } from "effigent/layers/sql-store"
+ * import { SqliteClient } from "effigent/layers/sqlite"
+ * import { EffectLedger } from "effigent/services/EffectLedger"
+ *
+ * const program = Effect.gen(function* () {
+ *   const ledger = yield* EffectLedger
+ *   const claim = { id: "order-17/pay", name: "pay", group: "order-17", level: "once", claimer: "a", attempt: 1 } as const
+ *   const mine = yield* ledger.claim(claim)
+ *   const theirs = yield* ledger.claim({ ...claim, claimer: "b" })
+ *   return [mine.claimed, theirs.claimed]
+ * })
+ * const client = SqliteClient.layer({ filename: ":memory:", thread: "main" })
+ * const layer = Layer.provide(EffectLedgers.layer(), client)
+ * console.log(await Effect.runPromise(Effect.provide(program, layer))) // => [ true, false ]
+ * ```
+ */
 export const layer = (options?: Database.Options): Layer.Layer<EffectLedger, EffectLedgerError, SqlClient.SqlClient> =>
   Layer.effect(EffectLedger, make(options))

@@ -2,7 +2,7 @@ import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric, Option, Redacted, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { JournalStores, StoreMetrics } from "effigent/layers/sql-store"
+import { EffectLedgers, JournalStores, SessionStores, SnapshotStores, StoreMetrics } from "effigent/layers/sql-store"
 import {
   type Creation,
   JournalConflict,
@@ -10,6 +10,9 @@ import {
   JournalStore,
   JournalStoreError
 } from "effigent/services/JournalStore"
+import { EffectLedger } from "effigent/services/EffectLedger"
+import { SessionStore, SessionStoreError } from "effigent/services/SessionStore"
+import { SnapshotStore } from "effigent/services/SnapshotStore"
 import { execFile, spawn } from "node:child_process"
 import { join } from "node:path"
 import { promisify } from "node:util"
@@ -184,6 +187,84 @@ for (const [name, client] of Object.entries(databases))
       }).pipe(Effect.provide(client))
     )
 
+    it.live("a journal whose old part is forgotten while it is read is read whole", () =>
+      withStore(client, (store) =>
+        Effect.gen(function* () {
+          yield* store.create(creation("x"))
+          let isDone = false
+          const appending = Effect.gen(function* () {
+            for (let expected = 1; expected <= 150; expected++)
+              yield* store.append({
+                id: "x",
+                fence: 1,
+                expected,
+                records: [expected],
+                keepSnapshots: 1,
+                ...(expected % 3 === 0 && { snapshot: expected })
+              })
+            isDone = true
+          })
+          let reads = 0
+          const reading = Effect.gen(function* () {
+            while (!isDone) {
+              const { snapshot, entries } = Option.getOrThrow(yield* store.read("x"))
+              const from = snapshot?.seq ?? 0
+              assert.deepStrictEqual(
+                entries.map(({ records }) => records),
+                numbers(entries.length).map((n) => [from + n])
+              )
+              reads++
+            }
+          })
+          yield* Effect.all([appending, reading, reading], every)
+          assert.isAbove(reads, 10)
+        })
+      )
+    )
+
+    it.live("a session that is no JSON, and one that is damaged, fail with what is wrong", () =>
+      Effect.gen(function* () {
+        const store = yield* SessionStore
+        const sql = yield* SqlClient.SqlClient
+        const state = { from: 0, meta: {} }
+        // What a program without types may hand over.
+        const broken = { from: 0, meta: { f: () => 1 } } as unknown as typeof state
+        const error = yield* failureOf(store.save("s", 0, { turns: [], state: broken }))
+        assert.isTrue(error instanceof SessionStoreError && error.operation === "save")
+        assert.match(error.message, /cannot save session "s": It is not JSON/)
+        yield* store.save("s", 0, { turns: [{ id: "t", at: 0, messages: [] }], state })
+        yield* sql`UPDATE effigent_turns SET turn = '{'`
+        assert.match(
+          (yield* failureOf(store.read("s", 0, 9))).message,
+          /cannot read session "s": Its turn 0 cannot be read/
+        )
+        yield* sql`UPDATE effigent_sessions SET state = '{'`
+        assert.match((yield* failureOf(store.head("s"))).message, /cannot head session "s": Its head cannot be read/)
+      }).pipe(Effect.provide(Layer.provideMerge(SessionStores.layer(), client)))
+    )
+
+    it.live("a saved execution that is damaged is found, and the one before can be read", () =>
+      Effect.gen(function* () {
+        const store = yield* SnapshotStore
+        const sql = yield* SqlClient.SqlClient
+        yield* store.put("x", { n: 1 }, { expected: 0 })
+        yield* store.put("x", { n: 2 }, { expected: 1 })
+        yield* sql`UPDATE effigent_saved SET json = '{"n":3}' WHERE version = 2`
+        assert.match((yield* failureOf(store.get("x"))).message, /its version 2 is damaged/)
+        assert.deepStrictEqual(Option.getOrThrow(yield* store.get("x", 1)).snapshot, { n: 1 })
+      }).pipe(Effect.provide(Layer.provideMerge(SnapshotStores.layer(), client)))
+    )
+
+    it.live("a ledger whose entry is damaged says which", () =>
+      Effect.gen(function* () {
+        const ledger = yield* EffectLedger
+        const sql = yield* SqlClient.SqlClient
+        yield* ledger.claim({ id: "e", name: "n", group: "g", level: "once", claimer: "a", attempt: 1 })
+        yield* sql`UPDATE effigent_ledger SET level = 'never'`
+        assert.match((yield* failureOf(ledger.get("e"))).message, /cannot read "e": The entry "e" cannot be read/)
+      }).pipe(Effect.provide(Layer.provideMerge(EffectLedgers.layer(), client)))
+    )
+
     it.live("a prefix that is no name is refused", () =>
       Effect.gen(function* () {
         const error = yield* failureOf(Effect.scoped(Layer.build(JournalStores.layer({ prefix: "a; b" }))))
@@ -281,6 +362,24 @@ describe("a program that is killed", () => {
 })
 
 describe("JournalStores.layer when the database fails", () => {
+  /** Runs an effect while another client ends all connections of its database, again and again. */
+  const whileDropping = <A, E, R>(url: Redacted.Redacted, effect: Effect.Effect<A, E, R>) =>
+    Effect.gen(function* () {
+      let ended = 0
+      const end = Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const rows = yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+          WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`
+        ended += rows.length
+        yield* Effect.sleep(15)
+      }).pipe(Effect.forever, Effect.provide(PgClient.layer({ url, maxConnections: 1 })))
+      const ending = yield* Effect.forkChild(end)
+      const result = yield* effect
+      yield* Fiber.interrupt(ending)
+      assert.isAbove(ended, 3)
+      return result
+    })
+
   it.live("connections that drop lose no append and double none", () =>
     Effect.gen(function* () {
       const url = Redacted.make(yield* Postgres.database)
@@ -288,17 +387,7 @@ describe("JournalStores.layer when the database fails", () => {
         Effect.gen(function* () {
           const ids = numbers(20).map(String)
           yield* Effect.forEach(ids, (id) => store.create(creation(id)), every)
-          // Another client ends all connections of the store, again and again.
-          let ended = 0
-          const end = Effect.gen(function* () {
-            const sql = yield* SqlClient.SqlClient
-            const rows = yield* sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-              WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`
-            ended += rows.length
-            yield* Effect.sleep(15)
-          }).pipe(Effect.forever, Effect.provide(PgClient.layer({ url, maxConnections: 1 })))
-          const ending = yield* Effect.forkChild(end)
-          yield* Effect.forEach(
+          const appending = Effect.forEach(
             ids,
             (id) =>
               Effect.gen(function* () {
@@ -309,14 +398,51 @@ describe("JournalStores.layer when the database fails", () => {
               }),
             every
           )
-          yield* Fiber.interrupt(ending)
-          assert.isAbove(ended, 3)
+          yield* whileDropping(url, appending)
           for (const id of ids) {
             const records = (yield* store.history(id)).flatMap((entry) => entry.records)
             assert.deepStrictEqual(records, numbers(41))
           }
         })
       )
+    })
+  )
+
+  it.live("connections that drop lose no creation, no claim of an execution and no claim of an effect", () =>
+    Effect.gen(function* () {
+      const url = Redacted.make(yield* Postgres.database)
+      const client = PgClient.layer({ url, maxConnections: 4 })
+      yield* Effect.gen(function* () {
+        const store = yield* JournalStore
+        const ledger = yield* EffectLedger
+        const ids = numbers(60).map((n) => `x${n}`)
+        const me = { runner: "me", incarnation: "1" }
+        yield* store.join(me, 60_000)
+        const work = Effect.gen(function* () {
+          // Nobody has joined as their owner: all are free.
+          const made = yield* Effect.forEach(ids, (id) => store.create(creation(id)), { concurrency: 5 })
+          assert.isTrue(made.every(({ created }) => created))
+          const claimed: Array<string> = []
+          for (;;) {
+            const heads = yield* store.claim({ owner: me, flows: [{ flow: "f" }], limit: 2 })
+            if (heads.length === 0) break
+            for (const { id } of heads) claimed.push(id)
+          }
+          assert.deepStrictEqual(claimed.toSorted(), ids.toSorted())
+          yield* Effect.forEach(
+            ids,
+            (id) =>
+              Effect.gen(function* () {
+                const claim = { id, name: "n", group: "g", level: "once", attempt: 1 } as const
+                const both = yield* Effect.forEach(["a", "b"], (claimer) => ledger.claim({ ...claim, claimer }), every)
+                assert.strictEqual(both.filter((one) => one.claimed).length, 1)
+                assert.isTrue(yield* ledger.settle(id, 1, "done"))
+              }),
+            { concurrency: 5 }
+          )
+        })
+        yield* whileDropping(url, work)
+      }).pipe(Effect.provide(Layer.provideMerge(Layer.mergeAll(JournalStores.layer(), EffectLedgers.layer()), client)))
     })
   )
 
