@@ -42,7 +42,8 @@ const programs = (): string => {
 /** PostgreSQL refuses to run as root: then it runs as nobody. */
 const user = userInfo().uid === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
-const freePort = (): Promise<number> =>
+/** A port that nobody listens on. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer()
     server.on("error", reject)
@@ -54,33 +55,40 @@ const freePort = (): Promise<number> =>
 
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
-const start = async (folder: string): Promise<Server> => {
-  const bin = programs()
+const environment = () => ({ ...process.env, LC_ALL: "C" })
+
+/** Makes an empty database in a folder. */
+export const initialise = async (folder: string): Promise<void> => {
   const data = join(folder, "data")
   mkdirSync(data)
   if (user.uid !== undefined) await Promise.all([folder, data].map((path) => chown(path, user.uid, user.gid)))
-  const env = { ...process.env, LC_ALL: "C" }
   const made = spawnSync(
-    join(bin, "initdb"),
+    join(programs(), "initdb"),
     ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-    { ...user, env, encoding: "utf8", cwd: folder }
+    { ...user, env: environment(), encoding: "utf8", cwd: folder }
   )
   if (made.status !== 0) throw new Error(`initdb: ${made.stderr}`)
-  const port = await freePort()
+}
+
+/** Starts a server of the database in a folder, and waits until it takes connections. */
+export const serve = async (folder: string, port: number): Promise<Server> => {
+  const data = join(folder, "data")
   const log = join(folder, "log")
+  const before = existsSync(log) ? readFileSync(log, "utf8").length : 0
   const output = openSync(log, "a")
   const server = spawn(
-    join(bin, "postgres"),
+    join(programs(), "postgres"),
     ["-D", data, "-p", String(port), "-k", folder, "-h", "127.0.0.1", "-c", "max_connections=200"],
-    { ...user, env, cwd: folder, detached: true, stdio: ["ignore", output, output] }
+    { ...user, env: environment(), cwd: folder, detached: true, stdio: ["ignore", output, output] }
   )
   server.unref()
   // A run that is killed stops nothing: then this does.
-  const guard = `while kill -0 ${process.env[runVariable]} && kill -0 ${server.pid}; do sleep 1; done 2>/dev/null
+  const guard = `while kill -0 ${process.env[runVariable] ?? process.pid} && kill -0 ${server.pid}; do sleep 1; done 2>/dev/null
+    kill -0 ${process.env[runVariable] ?? process.pid} 2>/dev/null && exit
     kill -QUIT ${server.pid} 2>/dev/null && sleep 1; rm -rf '${folder}'`
   if (process.platform !== "win32") spawn("sh", ["-c", guard], { detached: true, stdio: "ignore" }).unref()
   for (let tries = 0; tries < 1_000; tries++) {
-    if (readFileSync(log, "utf8").includes("ready to accept connections"))
+    if (readFileSync(log, "utf8").slice(before).includes("ready to accept connections"))
       return {
         url: `postgres://postgres@127.0.0.1:${port}/postgres`,
         ...(server.pid !== undefined && { pid: server.pid })
@@ -108,7 +116,8 @@ export const find = async (): Promise<Server> => {
     }
     throw new Error("PostgreSQL was not started in time by another test")
   }
-  const server = await start(folder)
+  await initialise(folder)
+  const server = await serve(folder, await freePort())
   writeFileSync(`${ready}.new`, JSON.stringify(server))
   await rename(`${ready}.new`, ready)
   return server
