@@ -252,7 +252,9 @@ export class JournalConflict extends Schema.TaggedError<JournalConflict>()("Jour
  */
 export class LeaseLost extends Schema.TaggedError<LeaseLost>()("LeaseLost", {
   runner: Schema.String,
-  incarnation: Schema.String
+  incarnation: Schema.String,
+  /** Whether another life of the runner has begun, where the store knows. */
+  replaced: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message(): string {
     return `The runner ${JSON.stringify(this.runner)} has lost its lease: it was not renewed in time, or another life of it has begun. Stop what it runs and join anew, and give each process a name of its own.`

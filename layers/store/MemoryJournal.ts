@@ -163,7 +163,11 @@ export const make = (): JournalStore["Service"] => {
       ),
     renew: (owner, leaseFor) =>
       at((now) => {
-        if (!isOwned(owner, now)) return Effect.fail(new LeaseLost(owner))
+        const life = runners.get(owner.runner)
+        if (!isOwned(owner, now)) {
+          const replaced = life !== undefined && life.incarnation !== owner.incarnation
+          return Effect.fail(new LeaseLost({ ...owner, replaced }))
+        }
         runners.set(owner.runner, { incarnation: owner.incarnation, until: now + leaseFor })
         return Effect.void
       }),

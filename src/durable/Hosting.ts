@@ -21,6 +21,22 @@ export const summaryOf = (head: JournalHead): Host.ExecutionSummary => ({
   ...(head.closedAt === undefined ? {} : { closedAt: head.closedAt })
 })
 
+/** Keeps an execution in memory; false where it is being let go of already. */
+const hold = (kept: Kept): boolean => {
+  if (kept.leaving) return false
+  kept.users++
+  return true
+}
+
+const letGo = (kept: Kept): Effect.Effect<void> =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    kept.users--
+    kept.last = now
+  })
+
+/** Whether an execution goes on elsewhere, or later, and not here. */
+const isGone = ({ leaving, lost }: Kept): boolean => leaving || lost !== undefined
+
 /**
  * The executions of one runner as an `ExecutionHost`.
  *
@@ -66,27 +82,26 @@ export class Hosting {
     type Failures = E | Host.FlowFailed | Host.ExecutionHostError | Host.UnknownExecution
     return Effect.flatMap(this.keeper.activate(id, { force: this.force }), (found): Effect.Effect<A, Failures> => {
       if (!isKept(found)) return ended(found.head)
-      const leave = Effect.map(Clock.currentTimeMillis, (now) => {
-        found.users--
-        found.last = now
-      })
-      return Effect.suspend(() => {
-        found.users++
-        const used = Effect.flatMap(Deferred.await(found.opened), (running) => here(running, found))
-        return Effect.ensuring(this.elsewhere(found, used), leave)
-      })
+      const used = Effect.flatMap(Deferred.await(found.opened), (running) => here(running, found))
+      return Effect.acquireUseRelease(
+        Effect.sync(() => hold(found)),
+        // It began to leave before it was held: it is taken anew once it has left.
+        (held): Effect.Effect<A, Failures> => (held ? this.elsewhere(found, used) : this.use(id, here, ended)),
+        (held) => (held ? letGo(found) : Effect.void)
+      )
     })
   }
 
   /** Where an execution had to be left meanwhile, that is told, and not how it was left. */
   private elsewhere<A, E>(kept: Kept, used: Effect.Effect<A, E>): Effect.Effect<A, E | Host.ExecutionHostError> {
     return Effect.catchCause(used, (cause): Effect.Effect<never, E | Host.ExecutionHostError> =>
-      kept.lost === undefined ? Effect.failCause(cause) : Effect.fail(this.moved(kept))
+      isGone(kept) ? Effect.fail(this.moved(kept)) : Effect.failCause(cause)
     )
   }
 
   private moved({ id, lost }: Kept): Host.ExecutionHostError {
-    const why = lost instanceof Error ? lost.message : String(lost)
+    const why =
+      lost === undefined ? "this runner has let go of it." : lost instanceof Error ? lost.message : String(lost)
     return this.keeper.failed(`go on with ${id}`, `${why} Ask again; what was written down is not lost.`, true)
   }
 
@@ -128,7 +143,7 @@ export class Hosting {
       const kept = keeper.find(id)
       if (kept !== undefined) {
         const running = yield* Effect.option(Deferred.await(kept.opened))
-        if (running._tag === "Some" && kept.lost === undefined) return yield* this.viewOf(kept, running.value)
+        if (running._tag === "Some" && !isGone(kept)) return yield* this.viewOf(kept, running.value)
       }
       // Looking at one that waits does not take it into memory.
       const head = yield* Effect.mapError(keeper.store.get(id), keeper.storeFailed(`read ${id}`))
@@ -142,7 +157,9 @@ export class Hosting {
       (running, kept) =>
         Effect.andThen(
           running.closed,
-          Effect.suspend(() => (kept.lost === undefined ? this.viewOf(kept, running) : Effect.fail(this.moved(kept))))
+          Effect.flatMap(running.standing, ({ lifecycle }) =>
+            lifecycle !== "closed" || isGone(kept) ? Effect.fail(this.moved(kept)) : this.viewOf(kept, running)
+          )
         ),
       (head) =>
         head.dead === undefined
@@ -176,15 +193,12 @@ export class Hosting {
           return Stream.concat(before, Stream.fail(new Host.FlowFailed({ flow, id, failure: progress.failure })))
         }
         const running = yield* Deferred.await(found.opened)
-        yield* Effect.acquireRelease(
-          Effect.sync(() => found.users++),
-          () =>
-            Effect.map(Clock.currentTimeMillis, (now) => {
-              found.users--
-              found.last = now
-            })
+        const held = yield* Effect.acquireRelease(
+          Effect.sync(() => hold(found)),
+          (held) => (held ? letGo(found) : Effect.void)
         )
-        return Stream.mapError(running.watch(from), (error) => (found.lost === undefined ? error : this.moved(found)))
+        if (!held) return this.watch(id, from)
+        return Stream.mapError(running.watch(from), (error) => (isGone(found) ? this.moved(found) : error))
       })
     )
   }

@@ -33,6 +33,10 @@ export class Kept implements ExecutionJournal {
   users = 0
   /** When it was used last. */
   last: number
+  /** It is being let go of: whoever wants it waits, and takes it anew. */
+  leaving = false
+  /** How many of its tries have ended because the store did not write: they say nothing against it. */
+  spared = 0
   private readonly store: JournalStore["Service"]
   private readonly keepSnapshots: number
   /** Takes the first append; where there is none, it is appended to what is there. */

@@ -3,6 +3,8 @@
  * by the contract, what goes out is encoded by it, and every failure has a form that crosses.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
@@ -27,6 +29,9 @@ const wordsOf = (cause: Cause.Cause<unknown>): string => {
   )
   return words.length === 0 ? "it ended without saying why" : [...new Set(words)].join("; ")
 }
+
+/** Time that passes for the process, whatever clock its programs are given. */
+const realTime = Context.get(Context.empty(), Clock.Clock)
 
 const flowErrors = () => Codec.of(FlowError.FlowError)
 
@@ -231,7 +236,7 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
       const cause = engine.error(new FlowError.Left({}))
       return writing === undefined
         ? engine.shutdown("it is left, and nothing of it was written down")
-        : writing.leave(cause, Effect.sleep(drain))
+        : writing.leave(cause, Effect.provideService(Effect.sleep(drain), Clock.Clock, realTime))
     }
   }
 }

@@ -65,11 +65,12 @@ export class Writing implements Journaling {
     return Result.void
   }
 
-  /** Writes down a snapshot of the execution as it is now. */
+  /** Writes down how the execution is now. It is left in good order, which says nothing against it. */
   private get checkpoint(): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
       const snapshot = this.snapshot()
-      return snapshot === undefined ? Effect.void : this.journal.append({ ...this.batch([]), snapshot })
+      const taken = snapshot === undefined ? {} : { snapshot }
+      return this.journal.append({ ...this.batch([]), ...taken, progressed: true })
     })
   }
 

@@ -1,0 +1,159 @@
+/**
+ * What one runner has, and how it stands: the flows that it can run, the executions that are in its memory, and those
+ * that it had to stop and tries again. Whoever changes something about an execution as a whole takes a turn of it first.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Host from "../../services/ExecutionHost.ts"
+import type { KeeperHealth } from "../../services/ExecutionKeeper.ts"
+import type * as Journals from "../../services/JournalStore.ts"
+import type { Kept } from "./Kept.ts"
+import type { Settings } from "./Settings.ts"
+
+const keyOf = (flow: string, version: string | undefined): string => JSON.stringify([flow, version ?? null])
+
+interface Turn {
+  readonly semaphore: Semaphore.Semaphore
+  users: number
+}
+
+/**
+ * What one runner has.
+ *
+ * @category models
+ */
+export class Roster {
+  readonly store: Journals.JournalStore["Service"]
+  readonly settings: Settings
+  readonly owner: Journals.Owner
+  readonly host: string
+  readonly scope: Scope.Scope
+  readonly flows = new Map<string, Host.FlowRunner>()
+  /** The executions in memory. */
+  readonly entries = new Map<string, Kept>()
+  /** Executions that had to stop here since the store did not write, and how often; they are tried again. */
+  readonly stranded = new Map<string, number>()
+  status: KeeperHealth["status"] = "up"
+  renewedAt: number
+  trouble: string | undefined = undefined
+  private readonly turns = new Map<string, Turn>()
+
+  constructor(
+    store: Journals.JournalStore["Service"],
+    settings: Settings,
+    owner: Journals.Owner,
+    host: string,
+    scope: Scope.Scope,
+    now: number
+  ) {
+    this.store = store
+    this.settings = settings
+    this.owner = owner
+    this.host = host
+    this.scope = scope
+    this.renewedAt = now
+  }
+
+  // ---------------------------------------------------------------------------------------------- failures
+
+  failed(operation: string, detail: string, retryable = false): Host.ExecutionHostError {
+    return new Host.ExecutionHostError({ host: this.host, operation, detail, retryable })
+  }
+
+  /** A failure of the store, told as one of the host. */
+  readonly storeFailed =
+    (operation: string) =>
+    (error: Journals.JournalStoreError | Journals.JournalCorrupt | Journals.JournalConflict): Host.ExecutionHostError =>
+      this.failed(
+        operation,
+        error.message,
+        error._tag === "JournalConflict" || (error._tag === "JournalStoreError" && error.retryable)
+      )
+
+  /** Why it takes nothing new, where it does not. */
+  get refusal(): string | undefined {
+    switch (this.status) {
+      case "draining":
+        return "it is about to end. Try again: another runner takes over."
+      case "deposed":
+        return "another life of this runner has begun. Give each process a runner name of its own."
+      case "closed":
+        return "it has been closed. Keep its Layer open for as long as it is used."
+      default:
+        return undefined
+    }
+  }
+
+  admit(operation: string): Effect.Effect<void, Host.ExecutionHostError> {
+    return Effect.suspend(() => {
+      const { refusal } = this
+      return refusal === undefined
+        ? Effect.void
+        : Effect.fail(this.failed(operation, refusal, this.status === "draining"))
+    })
+  }
+
+  // ---------------------------------------------------------------------------------------------- flows
+
+  /** Adds a flow; false where it is there already. */
+  add(runner: Host.FlowRunner): boolean {
+    const key = keyOf(runner.flow, runner.version)
+    if (this.flows.has(key)) return false
+    this.flows.set(key, runner)
+    return true
+  }
+
+  remove({ flow, version }: Host.FlowRunner): void {
+    this.flows.delete(keyOf(flow, version))
+  }
+
+  /** What this runner can go on with. */
+  get claimable(): ReadonlyArray<{ readonly flow: string; readonly version?: string }> {
+    return [...this.flows.values()].map(({ flow, version }) => ({
+      flow,
+      ...(version === undefined ? {} : { version })
+    }))
+  }
+
+  runnerOf(flow: string, version: string | undefined): Host.FlowRunner | undefined {
+    return this.flows.get(keyOf(flow, version))
+  }
+
+  /** There is nobody here who can run an execution. */
+  unregistered(operation: string, { flow, version }: Journals.JournalHead): Host.ExecutionHostError {
+    const what = version === undefined ? flow : `${flow}, version ${version},`
+    return this.failed(operation, `the flow ${what} is not registered here`)
+  }
+
+  // ---------------------------------------------------------------------------------------------- executions
+
+  isOwn(owner: Journals.Owner | undefined): boolean {
+    return owner?.runner === this.owner.runner && owner.incarnation === this.owner.incarnation
+  }
+
+  /** Whether an execution counts as this runner's although nothing of it is in memory: nobody else would take it. */
+  isAdrift(head: Journals.JournalHead): boolean {
+    return (
+      head.lifecycle !== "closed" && head.dead === undefined && this.isOwn(head.owner) && !this.entries.has(head.id)
+    )
+  }
+
+  /** It had to stop here, and is tried again. */
+  strand(id: string, spared: number): void {
+    this.stranded.set(id, spared + 1)
+  }
+
+  /** One at a time, for each execution. */
+  alone<A, E>(id: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      const turn = this.turns.get(id) ?? { semaphore: Semaphore.makeUnsafe(1), users: 0 }
+      this.turns.set(id, turn)
+      turn.users++
+      const over = Effect.sync(() => {
+        if (--turn.users === 0) this.turns.delete(id)
+      })
+      return Effect.ensuring(turn.semaphore.withPermit(effect), over)
+    })
+  }
+}
