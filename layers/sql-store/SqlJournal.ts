@@ -150,7 +150,10 @@ export const make = Effect.fnUntraced(function* (
           sql`UPDATE ${t.runners} SET until = ${now} + ${leaseFor}
             WHERE name = ${runner} AND incarnation = ${incarnation} AND until > ${now} RETURNING name`
         )
-        if (rows.length === 0) return yield* Effect.fail(new LeaseLost(owner))
+        if (rows.length > 0) return
+        const lives = yield* run("renew a lease", sql`SELECT incarnation FROM ${t.runners} WHERE name = ${runner}`)
+        const replaced = lives.some((life) => life["incarnation"] !== incarnation)
+        return yield* Effect.fail(new LeaseLost({ ...owner, replaced }))
       }),
     leave: (owner) => {
       const [runner, incarnation] = named(owner)
