@@ -114,6 +114,8 @@ export const run = async (plan: Plan): Promise<Outcome> => {
         await pause(random(400))
         const reply = await send({ op: "note", execution: id, request: note })
         if (reply.ok) one.acknowledged.push(note)
+        // As networks do that deliver at least once.
+        if (random(3) === 0) await send({ op: "note", execution: id, request: note })
       })
     )
     if (flow === "order") {
