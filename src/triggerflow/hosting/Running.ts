@@ -110,10 +110,10 @@ const questionsOf = (engine: Engine, path: ReadonlyArray<string>): ReadonlyArray
 
 /** What an execution knows of itself. @category getters */
 export const progressOf = (engine: Engine): Host.Progress => {
-  const { cells, failures, lifecycle, result, status } = engine.machine
+  const { cells, failures, lifecycle, result } = engine.machine
   const { exit } = engine
   return {
-    status,
+    status: Outside.standing(engine),
     lifecycle,
     questions: questionsOf(engine, []).toSorted((one, other) => one.at - other.at),
     state: cells.toJson(),
