@@ -156,6 +156,10 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     '✗ remove_file denied: {"error":"never remove a test"}',
     '"stdout":"all is well\\n"',
     "export const sum = (a, b) => a + b\n"
+  ],
+  "32-durable.ts": [
+    "charging 4900 cents (order-1/2:charge)\nthe first process ends\nstill asked: Ship it? receipt for a chair\nshipped\n",
+    "started, charge done, ask asked, resumed, answered, ship done, closed"
   ]
 }
 
