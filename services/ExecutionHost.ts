@@ -200,6 +200,8 @@ export const ListQuery = Schema.Struct({
   flow: Schema.optionalKey(Schema.String),
   version: Schema.optionalKey(Schema.String),
   status: Schema.optionalKey(ExecutionStatus),
+  /** All of these: see `StartRequest`. */
+  tags: Schema.optionalKey(Schema.Array(Schema.String)),
   /** How many at most. Default 100. */
   limit: Schema.optionalKey(positive),
   /** `next` of the page before. */

@@ -35,6 +35,7 @@ interface Registration {
 interface Entry {
   readonly id: string
   readonly registration: Registration
+  readonly tags: ReadonlyArray<string>
   /** The input as canonical JSON: what another start under the same id has to bring. */
   readonly input: string
   readonly startedAt: number
@@ -173,6 +174,7 @@ class InProcess {
       const entry: Entry = {
         id,
         registration,
+        tags: request.tags ?? [],
         input: input.success,
         startedAt,
         closedAt: undefined,
@@ -280,6 +282,7 @@ class InProcess {
         const { flow, version } = entry.registration.runner
         if (query.flow !== undefined && query.flow !== flow) continue
         if (query.version !== undefined && query.version !== version) continue
+        if (query.tags?.every((tag) => entry.tags.includes(tag)) === false) continue
         if (!(yield* Deferred.isDone(entry.opened))) continue
         const running = yield* Effect.option(Deferred.await(entry.opened))
         if (running._tag === "None") continue

@@ -1,6 +1,7 @@
 /** Durable executions: `effigent/durable`. What `ExecutionHosts.durable` and clusters are made of. */
 
 /** `ExecutionHost` over the executions of one runner. @category modules */
+export * as FlowSchedule from "./FlowSchedule.ts"
 export * as Hosting from "./Hosting.ts"
 
 /** The executions of one runner. @category modules */

@@ -14,6 +14,7 @@ import type { Flow } from "./Flow.ts"
 import type { Resolved } from "./Interrupt.ts"
 import type { Body, ChainData, Condition, FlowData, MatchCase, Node, SubFlowNode, TriggerData } from "./Node.ts"
 import type { Run } from "./Run.ts"
+import type { SleepTime } from "./engine/SleepTime.ts"
 import type { Spec } from "./Spec.ts"
 import type { Collector } from "./Trigger.ts"
 
@@ -525,6 +526,41 @@ export const interventionPoint =
   (name: string) =>
   <C extends Spec, Out, E, R>(self: Chain<C, Out, E, R>): Chain<C, Out, E, R> =>
     push(self, { kind: "point", name })
+
+/**
+ * Waits for a time and goes on with the value of the chain: for a duration (`"2 hours"`, counted from the moment at which
+ * the step is reached), until a `DateTime` or a `Date`, or what a pure function of the value says. A time that has passed
+ * is no wait at all.
+ *
+ * No handler is at work meanwhile and no limit of concurrency is taken, and nobody is asked: it is no question. The point
+ * in time is part of the execution: it survives saving, loading, crashes and being put out of memory, and what was due
+ * while nothing ran goes on at once. `close` waits for it; `close({ pending: "cancel" })` drops the chain. A function that
+ * gives no time fails the step with `ContractViolation`.
+ *
+ * @example
+ * ```ts
+ * import { Chain, TriggerFlow } from "effigent/triggerflow"
+ * import { Effect, Schema } from "effect"
+ *
+ * const Reminder = TriggerFlow.define("reminder", { input: Schema.Int, result: Schema.String })
+ * const reminder = Reminder.build(
+ *   Reminder.start.pipe(
+ *     Chain.sleep("wait", (millis) => `${millis} millis`),
+ *     Chain.to("remind", (millis) => Effect.succeed(`${millis} ms are over`)),
+ *     Chain.result
+ *   )
+ * )
+ * console.log(await Effect.runPromise(TriggerFlow.runResult(reminder, 5))) // => 5 ms are over
+ * ```
+ *
+ * @category operators
+ */
+export const sleep =
+  <C extends Spec, In>(name: string, time: SleepTime | ((value: In) => SleepTime)) =>
+  <E, R>(self: Chain<C, In, E, R>): Chain<C, In, E, R> =>
+    push(self, { kind: "sleep", name, time })
+
+export type { SleepTime } from "./engine/SleepTime.ts"
 
 /**
  * Sets the result of the execution to the value of the chain.

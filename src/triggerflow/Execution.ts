@@ -188,8 +188,8 @@ export interface Execution<C extends Spec, out E> {
   readonly seal: Effect.Effect<void>
   /**
    * Seals, waits until everything has ended, and gives what is left. `deadline`: after it everything is interrupted and
-   * the status is `cancelled`. `pending`: what is done about questions that wait: `fail` (default) refuses to close,
-   * `cancel` drops them. If the execution has failed, the first call to close it tells so; later ones give the snapshot.
+   * the status is `cancelled`. `pending`: what is done about what waits: `fail` (default) refuses to close where questions
+   * wait, and waits for steps that sleep; `cancel` drops both. If the execution has failed, the first call to close it tells so; later ones give the snapshot.
    */
   close(options?: {
     readonly deadline?: Duration.Input | undefined

@@ -6,6 +6,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Schema from "effect/Schema"
+import type { SleepTime } from "./engine/SleepTime.ts"
 import type * as Signal from "./Signal.ts"
 
 /** A handler whose types are erased. @category models */
@@ -118,6 +119,14 @@ export interface PointNode {
   readonly name: string
 }
 
+/** Waits for a time. @category models */
+export interface SleepNode {
+  readonly kind: "sleep"
+  readonly name: string
+  /** How long or until when, or how its value tells that. */
+  readonly time: SleepTime | Pure
+}
+
 /** Sets the result of the execution, and perhaps ends it there. @category models */
 export interface ResultNode {
   readonly kind: "result"
@@ -136,6 +145,7 @@ export type Node =
   | CollectNode
   | SubFlowNode
   | PointNode
+  | SleepNode
   | ResultNode
 
 /** The steps of a body, in order. @category models */

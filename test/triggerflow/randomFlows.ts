@@ -94,7 +94,7 @@ export const generate = (seed: number): FlowData => {
 
   const node = (level: number, depth: number): Node => {
     budget--
-    const kind = depth <= 0 || budget <= 0 ? 0 : random(12)
+    const kind = depth <= 0 || budget <= 0 ? 0 : random(13)
     const body = () => bodyOf(level, depth - 1)
     const concurrency = random(2) === 0 ? undefined : 1 + random(2)
     switch (kind) {
@@ -162,6 +162,11 @@ export const generate = (seed: number): FlowData => {
             String(Option.getOrUndefined(closed.result)).length + closed.state.log.length,
           writeBack: undefined
         }
+      }
+      case 12: {
+        const turn = random(3)
+        // Long enough to be saved, or ended, while it sleeps.
+        return { kind: "sleep", name: name("nap"), time: turn === 0 ? 0 : turn === 1 ? 1 : () => `${random(2)} millis` }
       }
       default:
         return chunk(level)

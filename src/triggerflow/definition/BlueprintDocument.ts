@@ -66,7 +66,8 @@ export type Case =
 /**
  * A step. The `handler` of a chunk is its name where it is absent; `catch` names a handler, `retry` a Schedule, `if` and
  * `while` conditions, `capture`, `result` and `writeBack` functions, `flow` a flow. Times are milliseconds or a text
- * such as `30 seconds`.
+ * such as `30 seconds`. A sleep has one of `for` (a time), `until` (a date such as `2030-01-01T08:00:00Z`) and `time` (the
+ * name of a function that tells it by the value).
  *
  * @category models
  */
@@ -123,6 +124,13 @@ export type Step =
       readonly writeBack?: string
     }
   | { readonly step: "point"; readonly name: string }
+  | {
+      readonly step: "sleep"
+      readonly name: string
+      readonly for?: number | string
+      readonly until?: string
+      readonly time?: string
+    }
   | { readonly step: "result"; readonly stop?: true }
 
 /**
@@ -290,6 +298,13 @@ const Step: Schema.Codec<Step> = Schema.Union([
     writeBack: key(Schema.String)
   }),
   Schema.Struct({ step: Schema.Literal("point"), name: Schema.String }),
+  Schema.Struct({
+    step: Schema.Literal("sleep"),
+    name: Schema.String,
+    for: key(Time),
+    until: key(Schema.String),
+    time: key(Schema.String)
+  }),
   Schema.Struct({ step: Schema.Literal("result"), stop: key(Schema.Literal(true)) })
 ])
 

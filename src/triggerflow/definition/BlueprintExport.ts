@@ -18,7 +18,18 @@ import {
 } from "./BlueprintDocument.ts"
 import type { Registry } from "./BlueprintLoad.ts"
 import * as Check from "./Check.ts"
-import type { Body, CollectorData, ContractData, FlowData, Handler, Node, SingleTrigger, TriggerData } from "../Node.ts"
+import { pointOf } from "../engine/SleepTime.ts"
+import type {
+  Body,
+  CollectorData,
+  ContractData,
+  FlowData,
+  Handler,
+  Node,
+  SingleTrigger,
+  SleepNode,
+  TriggerData
+} from "../Node.ts"
 import * as Shape from "./Shape.ts"
 import * as StepKey from "./StepKey.ts"
 
@@ -165,9 +176,24 @@ class Writer {
         })
       case "point":
         return { step: "point", name: node.name }
+      case "sleep":
+        return this.sleep(at, node)
       case "result":
         return present<Extract<Step, { readonly step: "result" }>>({ step: "result", stop: node.stop })
     }
+  }
+
+  private sleep(at: string, { name, time }: SleepNode): Step {
+    const step = { step: "sleep", name } as const
+    if (typeof time === "function") return { ...step, time: this.named(at, "Its time", "functions", time) }
+    const point = pointOf(time)
+    if (point === undefined) {
+      // What is no point in time is a duration.
+      const millis = Duration.toMillis(time as Duration.Input)
+      if (Number.isFinite(millis)) return { ...step, for: millis }
+    } else if (Number.isFinite(point)) return { ...step, until: new Date(point).toISOString() }
+    this.fault(at, "It sleeps until no time", "Give a duration, a DateTime or a Date")
+    return step
   }
 
   // What a case compares with has to be JSON to come back as it was.

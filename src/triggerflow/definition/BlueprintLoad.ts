@@ -32,6 +32,7 @@ import type {
   Node,
   Pure,
   SingleTrigger,
+  SleepNode,
   TriggerData
 } from "../Node.ts"
 import * as Shape from "./Shape.ts"
@@ -377,9 +378,21 @@ class Loader {
       }
       case "point":
         return { kind: "point", name: step.name }
+      case "sleep":
+        return { kind: "sleep", name: step.name, time: this.sleep(step, path) }
       case "result":
         return { kind: "result", stop: step.stop }
     }
+  }
+
+  private sleep(step: Extract<Step, { readonly step: "sleep" }>, path: Path): SleepNode["time"] {
+    const { for: duration, time, until } = step
+    const given = [duration, time, until].filter((one) => one !== undefined)
+    if (given.length !== 1)
+      this.fault(path, `A sleep has ${given.length} of \`for\`, \`until\` and \`time\``, "Give one of them")
+    if (time !== undefined) return this.find("functions", this.parts.functions, time, [...path, "time"]) ?? (() => 0)
+    // The check of the flow reports a text that is no date or no duration.
+    return until === undefined ? ((duration ?? 0) as Duration.Input) : new Date(until)
   }
 
   private test(one: Case, path: Path): MatchCase["test"] {

@@ -9,6 +9,7 @@ import * as SchemaAST from "effect/SchemaAST"
 import type { InvalidDefinition } from "../FlowError.ts"
 import type { ChainData, CollectorData, ContractData, FlowData, Node, SingleTrigger } from "../Node.ts"
 import { checkEndless, checkReach, type Report, singles } from "./Reach.ts"
+import { endOf } from "../engine/SleepTime.ts"
 import * as StepKey from "./StepKey.ts"
 
 /**
@@ -231,6 +232,12 @@ const checkStep = ({ key, node }: StepKey.Place, report: Report): void => {
     }
     case "loop":
       return checkLimit(key, "max", node.max, 1, report)
+    case "sleep": {
+      const end = typeof node.time === "function" ? 0 : endOf(node.time, 0)
+      if (typeof end === "string")
+        report(key, `Nobody knows until when: ${end}`, 'Give a duration such as "2 hours", a DateTime or a Date')
+      return
+    }
     default:
       return
   }

@@ -7,6 +7,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { pointOf } from "../engine/SleepTime.ts"
 import type {
   Body,
   ChainData,
@@ -15,6 +16,7 @@ import type {
   LoopNode,
   MatchNode,
   Node,
+  SleepNode,
   SubFlowNode,
   TriggerData
 } from "../Node.ts"
@@ -64,6 +66,7 @@ const shapes = {
   junction: ["((", "))"],
   choice: ["{", "}"],
   point: ["(", ")"],
+  sleep: ["[\\", "/]"],
   sub: ["[[", "]]"],
   result: ["(((", ")))"]
 } as const
@@ -165,6 +168,14 @@ class Drawing {
 const time = (input: Duration.Input): string =>
   Option.match(Duration.fromInput(input), { onNone: () => String(input), onSome: Duration.format })
 
+const until = (input: SleepNode["time"]): string => {
+  if (typeof input === "function") return "until a time of its own"
+  const point = pointOf(input)
+  if (point !== undefined) return Number.isFinite(point) ? `until ${new Date(point).toISOString()}` : "until no date"
+  // What is no point in time is a duration.
+  return `for ${time(input as Duration.Input)}`
+}
+
 const title = (node: Node, drawing: Drawing): string => {
   const name = StepKey.nameOf(node)
   const facts: Array<string> = []
@@ -196,6 +207,9 @@ const title = (node: Node, drawing: Drawing): string => {
       break
     case "loop":
       fact(`at most ${node.max} rounds`, node.max)
+      break
+    case "sleep":
+      fact(until(node.time), node.time)
       break
     default:
       break
@@ -234,6 +248,8 @@ const drawStep = (drawing: Drawing, frame: Frame, node: Node, ends: ReadonlyArra
     }
     case "point":
       return [{ id: single("point", `point ${node.name}`) }]
+    case "sleep":
+      return [{ id: single("sleep", title(node, drawing)) }]
     case "batch":
       return boxed(() => {
         const from = junction(ends)

@@ -94,6 +94,7 @@ const StepShape = Schema.Struct({
     "collect",
     "subFlow",
     "point",
+    "sleep",
     "result"
   ]),
   settings: JsonObjectSchema,

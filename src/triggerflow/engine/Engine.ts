@@ -22,12 +22,13 @@ import { Handle, reader } from "./Handle.ts"
 import * as Interrupt from "../Interrupt.ts"
 import type { Journaling } from "./Journaling.ts"
 import { Machine } from "./Machine.ts"
-import type { SubFlowNode } from "../Node.ts"
+import type { SleepNode, SubFlowNode } from "../Node.ts"
 import * as Plans from "./Plan.ts"
 import type { Plan } from "./Plan.ts"
 import type { Command, Record } from "./Record.ts"
 import * as Restoring from "../saving/Restoring.ts"
 import { listen } from "./SharedListener.ts"
+import { endOf, type SleepTime } from "./SleepTime.ts"
 import * as SubFlows from "./SubFlows.ts"
 import { Queue } from "./Queue.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
@@ -196,7 +197,7 @@ export class Engine {
     const { children, machine } = this
     if (this.exit !== undefined) return true
     if (this.busy || !machine.started || machine.atWork || this.root.journal?.isIdle() === false) return false
-    let waits = machine.interrupts !== undefined && machine.interrupts.size > 0
+    let waits = machine.waits
     for (const child of children?.values() ?? []) {
       if (!child.engine.isAtRest()) return false
       waits = true
@@ -383,6 +384,10 @@ export class Engine {
         resume?.(command.exit)
         return
       }
+      case "Sleep":
+        return this.submit({ _tag: "Sleeping", sleep: command.frame.id, until: this.endOf(command.frame) })
+      case "Alarm":
+        return this.timers.alarm()
       case "Item":
         return this.tell({ _tag: "item", json: command.json, volatile: false })
       case "Waiting":
@@ -650,6 +655,18 @@ export class Engine {
     if (this.settings.failOnPause)
       return this.submit({ _tag: "Fail", cause: this.error(new FlowError.Paused({ interrupt, id })) })
     this.timers.expire(id, expires)
+  }
+
+  /** Until when a step sleeps that is reached now. */
+  private endOf(frame: Frame): Exit.Exit<number, unknown> {
+    // Only a step that sleeps asks for it.
+    const { name, time } = frame.step?.node as SleepNode
+    // What the function gives was checked where the chain was built.
+    const told = typeof time === "function" ? attempt(() => call(time, frame.value) as SleepTime) : Exit.succeed(time)
+    if (Exit.isFailure(told)) return Exit.failCause(told.cause)
+    const end = endOf(told.value, this.now())
+    if (typeof end === "number") return Exit.succeed(end)
+    return Exit.failCause(this.error(new FlowError.ContractViolation({ part: `sleep ${name}`, issue: end })))
   }
 
   private finish(): void {

@@ -23,6 +23,7 @@ import * as Questions from "./Questions.ts"
 import type { Command, Record, Writes } from "./Record.ts"
 import * as Replay from "./Replay.ts"
 import * as Signals from "./Signals.ts"
+import * as Sleeping from "./Sleepers.ts"
 import * as Stopping from "./Stopping.ts"
 
 /**
@@ -93,6 +94,8 @@ export class Machine {
   asked: Map<string, number> | undefined = undefined
   /** The requests that have brought signals from outside, the newest last: one that is sent again does nothing. */
   requests: Set<string> | undefined = undefined
+  /** Absent until a step sleeps. */
+  sleepers: Sleeping.Sleepers | undefined = undefined
   /** Absent until something is said from outside. */
   ledger: Ledger | undefined = undefined
   gates: Gates | undefined = undefined
@@ -127,13 +130,22 @@ export class Machine {
   get status(): "created" | "running" | "waiting" | "completed" | "failed" | "cancelled" {
     if (this.ended !== undefined) return this.ended
     if (!this.started) return "created"
-    if (this.interrupts === undefined || this.interrupts.size === 0) return "running"
+    if (!this.waits) return "running"
     return this.atWork || (this.children !== undefined && this.children.size > 0) ? "running" : "waiting"
+  }
+
+  /** Whether something waits for an answer or for a time. */
+  get waits(): boolean {
+    return (
+      (this.interrupts !== undefined && this.interrupts.size > 0) ||
+      (this.sleepers !== undefined && this.sleepers.asleep.size > 0)
+    )
   }
 
   /** Whether a handler or a condition is at work, apart from those that wait for what they have emitted. */
   get atWork(): boolean {
     for (const run of this.runs) if (run.state !== "paused" && run.state !== "lent") return true
+    if (this.sleepers !== undefined && this.sleepers.drowsy.size > 0) return true
     return this.decisions !== undefined && this.decisions.size > 0
   }
 
@@ -216,6 +228,10 @@ export class Machine {
         return Questions.answer(this, record)
       case "Expired":
         return Questions.expired(this, record.id)
+      case "Sleeping":
+        return Sleeping.settled(this, record.sleep, record.until)
+      case "Slept":
+        return Sleeping.awoken(this, record.sleep)
       case "Bind": {
         const list = (this.bindings ??= new Map()).get(record.signal) ?? []
         this.bindings.set(record.signal, [...list, record.step])
@@ -338,6 +354,8 @@ export class Machine {
         this.ledger?.reach(step.node.name, this.commands)
         this.mark(step, 1)
         return this.go(body, step.next, value)
+      case "sleep":
+        return Sleeping.begin(this, body, step as Plans.PlainStep /* by kind */, value)
       case "result": {
         const json = this.plan.result?.encode(value) ?? Result.succeed(undefined)
         if (Result.isFailure(json)) return Stopping.raise(this, body, this.violation("result", json.failure))
@@ -514,6 +532,7 @@ export class Machine {
       ;(this.children ??= new Set()).add(frame)
       this.commands.push({ _tag: "Child", frame })
     }
+    Sleeping.resume(this)
   }
 
   // ---------------------------------------------------------------------------------------------- failure
@@ -564,6 +583,7 @@ export class Machine {
       this.quit(one.run)
       this.drop(one.run.body)
     }
+    if (pending === "cancel") Sleeping.drop(this)
   }
 
   end(status: "completed" | "failed" | "cancelled", cause: Cause.Cause<unknown>): void {

@@ -22,6 +22,7 @@ import type {
   ResultNode,
   SideNode,
   SingleTrigger,
+  SleepNode,
   SubFlowNode,
   TriggerData
 } from "../Node.ts"
@@ -72,7 +73,7 @@ export interface SideStep extends Base {
 
 /** Every other step. @category models */
 export interface PlainStep extends Base {
-  readonly node: CollectNode | SubFlowNode | PointNode | ResultNode
+  readonly node: CollectNode | SubFlowNode | PointNode | SleepNode | ResultNode
 }
 
 /** A step of a plan. @category models */

@@ -35,6 +35,7 @@ export const statusOf = (engine: Engine, prefix = ""): ReadonlyMap<string, Statu
     tell(keys.get(run.step.node), status)
     around(run.body, status)
   }
+  for (const frame of machine.sleepers ?? []) around(frame, "waiting")
   for (const { frame, engine: child } of engine.children?.values() ?? []) {
     const status = child.machine.status === "waiting" ? "waiting" : "running"
     around(frame, status)

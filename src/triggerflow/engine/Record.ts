@@ -75,6 +75,10 @@ export type Record =
       readonly ticket: number
     }
   | { readonly _tag: "Expired"; readonly id: string }
+  /** A step that sleeps, by the id of its frame: until when, in milliseconds since 1970. */
+  | { readonly _tag: "Sleeping"; readonly sleep: number; readonly until: Exit.Exit<number, unknown> }
+  /** Its time has come. */
+  | { readonly _tag: "Slept"; readonly sleep: number }
   | { readonly _tag: "Bind"; readonly signal: string; readonly step: ChunkStep }
   | { readonly _tag: "Unbind"; readonly signal: string; readonly step: ChunkStep }
   | {
@@ -104,6 +108,10 @@ export type Command =
   | { readonly _tag: "StopDecision"; readonly decision: Decision }
   | { readonly _tag: "Child"; readonly frame: Frame }
   | { readonly _tag: "StopChild"; readonly frame: Frame }
+  /** Asks until when a step sleeps. */
+  | { readonly _tag: "Sleep"; readonly frame: Frame }
+  /** Something sleeps: the engine is to say when its time has come. */
+  | { readonly _tag: "Alarm" }
   /** Tells who waits outside under a ticket. */
   | { readonly _tag: "Reply"; readonly ticket: number; readonly exit: Exit.Exit<unknown, unknown> }
   | { readonly _tag: "Item"; readonly json: Json }

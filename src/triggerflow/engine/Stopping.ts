@@ -201,20 +201,23 @@ interface Contents {
   readonly runs: ReadonlyArray<Run>
   /** Signals that handlers wait for. */
   readonly emits: ReadonlyArray<Frame>
+  readonly sleepers: ReadonlyArray<Frame>
 }
 
-/** The handlers inside of a frame, and the signals that they wait for, oldest first. */
+/** The handlers inside of a frame, the signals that they wait for, oldest first, and what sleeps in it. */
 const contents = (m: Machine, frame: Frame | undefined): Contents => {
   if (frame === undefined || !isHome(frame)) {
     const inside = (run: Run | undefined) => run !== undefined && (frame === undefined || within(run.body, frame))
     return {
       runs: [...m.runs].filter(inside),
-      emits: [...(m.awaited?.values() ?? [])].filter(({ run }) => inside(run))
+      emits: [...(m.awaited?.values() ?? [])].filter(({ run }) => inside(run)),
+      sleepers: [...(m.sleepers ?? [])].filter((sleeper) => frame === undefined || within(sleeper, frame))
     }
   }
   // What a home holds is found without looking at anything else: many may be stopped at once.
   const runs: Array<Run> = []
   const emits: Array<Frame> = []
+  const sleepers: Array<Frame> = []
   const homes = [frame]
   for (let home = homes.pop(); home !== undefined; home = homes.pop()) {
     for (let run = home.first; run !== undefined; run = run.right) {
@@ -222,9 +225,10 @@ const contents = (m: Machine, frame: Frame | undefined): Contents => {
       for (let emit = run.emits; emit !== undefined; emit = emit.following) homes.push(emit)
     }
     for (const inner of home.inner ?? []) homes.push(inner)
+    if (m.sleepers !== undefined) sleepers.push(...m.sleepers.at(home))
     if (home !== frame && m.awaited?.get(home.op) === home) emits.push(home)
   }
-  return { runs: runs.sort((a, b) => a.id - b.id), emits: emits.sort((a, b) => a.op - b.op) }
+  return { runs: runs.sort((a, b) => a.id - b.id), emits: emits.sort((a, b) => a.op - b.op), sleepers }
 }
 
 /** Tells everything inside of a frame to stop. */
@@ -233,7 +237,11 @@ const tell = (m: Machine, stops: Stops, frame: Frame | undefined): void => {
   if (m.work.length > 0)
     m.work = m.work.filter((item) => item !== undefined && !inside(item._tag === "go" ? item.body : item.frame))
   if (frame === undefined) m.forks.clear()
-  const { emits, runs } = contents(m, frame)
+  const { emits, runs, sleepers } = contents(m, frame)
+  for (const sleeper of sleepers) {
+    m.sleepers?.delete(sleeper)
+    m.mark(sleeper.step, 4)
+  }
   if (runs.some(({ state }) => state === "paused"))
     for (const one of m.interrupts?.values() ?? []) if (inside(one.run.body)) m.forgetWaiting(one, "cancelled")
   for (const run of runs) {

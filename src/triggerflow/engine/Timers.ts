@@ -1,5 +1,5 @@
 /**
- * The time of an execution: what expires, when it has taken too long, when it is closed for being idle; and the fibers of
+ * The time of an execution: what expires, what sleeps and is to be woken, when it has taken too long, when it is closed for being idle; and the fibers of
  * the engine's own that end with the execution.
  */
 import * as Duration from "effect/Duration"
@@ -8,6 +8,9 @@ import type * as Fiber from "effect/Fiber"
 import type { Engine } from "./Engine.ts"
 import * as FlowError from "../FlowError.ts"
 import type { Record } from "./Record.ts"
+
+/** How long a timer runs before the clock is looked at again: what sleeps until a date follows a clock that is set. */
+const nap = 600_000
 
 /**
  * The timers of one engine.
@@ -20,6 +23,8 @@ export class Timers {
   /** When questions expire. */
   private expiries: Map<string, Fiber.Fiber<unknown, unknown>> | undefined = undefined
   private idle: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  /** Rings when the first of those that sleep is due: one timer, however many sleep. */
+  private bell: { readonly at: number; readonly fiber: Fiber.Fiber<unknown, unknown> } | undefined = undefined
 
   constructor(engine: Engine) {
     this.engine = engine
@@ -61,12 +66,34 @@ export class Timers {
     this.expiries?.delete(id)
   }
 
+  /** Sees to it that what sleeps is woken in time. */
+  alarm(): void {
+    const { engine } = this
+    const first = engine.machine.sleepers?.first
+    if (first === undefined) return
+    const now = engine.now()
+    if (first <= now) return this.ring()
+    const at = Math.min(first, now + nap)
+    if (this.bell !== undefined && this.bell.at <= at) return
+    this.bell?.fiber.interruptUnsafe()
+    const fiber = this.own(Effect.flatMap(Effect.sleep(at - now), () => Effect.sync(() => this.ring())))
+    this.bell = { at, fiber }
+  }
+
+  private ring(): void {
+    const { engine } = this
+    this.bell = undefined
+    for (const { frame } of engine.machine.sleepers?.due(engine.now()) ?? [])
+      engine.submit({ _tag: "Slept", sleep: frame.id })
+    this.alarm()
+  }
+
   /** Fails the execution where nothing happens for too long. */
   watch(limit: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { engine } = this
-      // Who waits for an answer is not idle.
-      if (engine.machine.status === "waiting") engine.last = engine.now()
+      // Who waits for an answer or a time is not idle.
+      if (engine.machine.status === "waiting" || engine.isAtRest()) engine.last = engine.now()
       const left = engine.last + limit - engine.now()
       if (left > 0) return Effect.flatMap(Effect.sleep(left), () => this.watch(limit))
       return Effect.sync(() =>

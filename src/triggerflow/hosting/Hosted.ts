@@ -37,7 +37,10 @@ export type HostFailure = Host.UnknownExecution | Host.ExecutionHostError
  *
  * @category models
  */
-export type StartOptions = Omit<Options, "onStep">
+export type StartOptions = Omit<Options, "onStep"> & {
+  /** What it is found by in lists, where the host keeps them. */
+  readonly tags?: ReadonlyArray<string> | undefined
+}
 
 /**
  * One run of a flow that lives in a host. Any number of programs can hold it.
@@ -437,6 +440,7 @@ export const start = <C extends Spec>(
         ...(data.version === undefined ? {} : { version: data.version }),
         input: json.success,
         ...(options.id === undefined ? {} : { id: options.id }),
+        ...(options.tags === undefined ? {} : { tags: options.tags }),
         settings: settingsOf(options)
       })
       .pipe(

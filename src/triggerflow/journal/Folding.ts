@@ -249,7 +249,15 @@ class Fold {
         return { _tag: "Answer", interrupt, id, value, request, digest, ticket: 0 }
       }
       case "Expired":
+      case "Slept":
         return record
+      case "Sleeping":
+        return {
+          _tag: "Sleeping",
+          sleep: record.sleep,
+          // By the writer.
+          until: this.exit(record.until, "until when a step sleeps") as Exit.Exit<number, unknown>
+        }
       case "Bind":
       case "Unbind": {
         const { signal } = record

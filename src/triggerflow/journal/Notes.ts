@@ -110,6 +110,10 @@ export class Notes {
       }
       case "Expired":
         return { _tag: "Expired", id: record.id, ...path }
+      case "Sleeping":
+        return { _tag: "Sleeping", sleep: record.sleep, until: this.exit(record.until), ...path }
+      case "Slept":
+        return { _tag: "Slept", sleep: record.sleep, ...path }
       case "Bind":
       case "Unbind":
         return { _tag: record._tag, signal: record.signal, step: this.listener(record.step), ...path }

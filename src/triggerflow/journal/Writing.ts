@@ -96,7 +96,7 @@ export class Writing implements Journaling {
     if (record !== undefined) {
       // What comes too late changes nothing.
       if (machine.lifecycle !== "closed") taken = this.written(engine, record)
-      if (taken?._tag === "Done" || taken?._tag === "Paused") this.completed = true
+      if (taken?._tag === "Done" || taken?._tag === "Paused" || taken?._tag === "Slept") this.completed = true
       if (taken !== undefined) machine.step(taken)
     }
     this.hold(engine, taken, then)
@@ -267,7 +267,7 @@ const atWork = (engine: Engine): boolean => {
 
 /** When something is due although nobody is at work. */
 const wakeOf = (engine: Engine): number | null => {
-  let first = engine.deadline ?? Infinity
+  let first = Math.min(engine.deadline ?? Infinity, engine.machine.sleepers?.first ?? Infinity)
   for (const { expires } of engine.machine.interrupts?.values() ?? [])
     if (expires !== undefined) first = Math.min(first, expires)
   for (const child of engine.children?.values() ?? []) first = Math.min(first, wakeOf(child.engine) ?? Infinity)

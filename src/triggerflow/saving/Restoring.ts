@@ -12,6 +12,7 @@ import type { Machine } from "../engine/Machine.ts"
 import { skipped } from "../engine/Operators.ts"
 import type { Plan, Step } from "../engine/Plan.ts"
 import * as Signals from "../engine/Signals.ts"
+import { Sleepers } from "../engine/Sleepers.ts"
 import { payloadDigest } from "./Saving.ts"
 import type { Image, SavedFrame, SavedRun } from "./Snapshot.ts"
 import { Reader } from "./Values.ts"
@@ -185,6 +186,9 @@ class Restorer {
       case "loop":
         if (saved.asks === true) this.asking.push(frame)
         return
+      case "sleep":
+        ;(this.machine.sleepers ??= new Sleepers()).add(frame, saved.until)
+        return
       case "subFlow":
         this.childFrames.push(frame)
         if (saved.child !== undefined) this.children.push([frame, saved.child])
@@ -297,4 +301,4 @@ class Restorer {
 }
 
 const holds = (step: Step): step is OperatorStep =>
-  ["batch", "forEach", "match", "loop", "subFlow"].includes(step.node.kind)
+  ["batch", "forEach", "match", "loop", "subFlow", "sleep"].includes(step.node.kind)

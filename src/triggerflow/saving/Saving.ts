@@ -242,6 +242,7 @@ class Imager {
       this.climb(frame)
     }
     for (const frame of machine.children ?? []) this.climb(frame)
+    for (const frame of machine.sleepers ?? []) this.climb(frame)
     for (const { frame } of machine.forks) this.climb(frame)
   }
 
@@ -421,6 +422,10 @@ class Imager {
           : { ...base, ...ended, items: (items ?? []).map(Number) }
       case "loop":
         return this.asking.has(frame) ? { ...base, asks: true, value: input(frame.value) } : base
+      case "sleep": {
+        const until = this.machine.sleepers?.asleep.get(frame.id)?.until
+        return { ...base, value: input(frame.value), ...(until === undefined ? {} : { until }) }
+      }
       default: {
         const child = this.engine.children?.get(frame)
         return {

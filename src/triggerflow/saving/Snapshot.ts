@@ -50,6 +50,8 @@ export interface SavedFrame {
   readonly asks?: true
   /** The sub-flow that runs in it. */
   readonly child?: Image
+  /** A step that sleeps: until when, in milliseconds since 1970; absent: that has not been asked. */
+  readonly until?: number
   /** In journals: the number under which its run waits for it. */
   readonly op?: number
 }
@@ -179,6 +181,7 @@ const SavedFrame: Schema.Codec<SavedFrame> = Schema.Struct({
   dropped: Schema.optionalKey(Schema.Literal(true)),
   asks: Schema.optionalKey(Schema.Literal(true)),
   child: Schema.optionalKey(Schema.suspend((): Schema.Codec<Image> => Image)),
+  until: Schema.optionalKey(Schema.Finite),
   op: Schema.optionalKey(Schema.Int)
 })
 
