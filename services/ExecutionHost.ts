@@ -444,7 +444,7 @@ export const HistoryEntry = Schema.Struct({
   step: Schema.optionalKey(Schema.String),
   /** The sub-flows that it belongs to, outermost first. */
   path: Schema.Array(Schema.String),
-  /** `done`, `failed`, `asked`, `started`, `signal`, `answer`, ... */
+  /** `done`, `failed`, `asked`, `sleeps`, `started`, `signal`, `answer`, ... */
   what: Schema.String,
   /** The signal, question or reason, where there is one. */
   name: Schema.optionalKey(Schema.String)

@@ -151,6 +151,11 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "asks: Pays a bill from the account. { bill: 'rent', euros: 900 } once\npays rent, 900 euros, as bills-11/call_3\n",
     "pay call_3: success by Ada\nBoth bills are paid.\n"
   ],
+  "30-timers.ts": [
+    "03-29T06:00  report of 2026-03-29: 2 trials\n",
+    "04-07T12:00  Bob, shall we go on?\n04-07T12:00  report of 2026-04-07: 2 trials\n04-07T12:01  Ada is a customer\n",
+    "04-10T12:01  Bob is gone\n"
+  ],
   "29-coding-assistant.ts": [
     "refused by the rule path.outside",
     '✗ remove_file denied: {"error":"never remove a test"}',

@@ -65,6 +65,14 @@ describe("a step that sleeps, in a journal", () => {
       yield* TestClock.adjust(2 * day)
       const { result, status: ended } = yield* run(view("a"))
       assert.deepStrictEqual([ended, result], ["completed", 30 * day])
+      const history = yield* run(ExecutionKeeper.use((keeper) => keeper.history("a")))
+      assert.deepStrictEqual(
+        history.filter(({ step }) => step === "long").map(({ at, what }) => [what, at]),
+        [
+          ["sleeps", 0],
+          ["done", 30 * day]
+        ]
+      )
       yield* end
     })
   )

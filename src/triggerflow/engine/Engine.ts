@@ -385,7 +385,7 @@ export class Engine {
         return
       }
       case "Sleep":
-        return this.submit({ _tag: "Sleeping", sleep: command.frame.id, until: this.endOf(command.frame) })
+        return this.submit({ _tag: "Sleeping", frame: command.frame, until: this.endOf(command.frame) })
       case "Alarm":
         return this.timers.alarm()
       case "Item":

@@ -229,9 +229,9 @@ export class Machine {
       case "Expired":
         return Questions.expired(this, record.id)
       case "Sleeping":
-        return Sleeping.settled(this, record.sleep, record.until)
+        return Sleeping.settled(this, record.frame, record.until)
       case "Slept":
-        return Sleeping.awoken(this, record.sleep)
+        return Sleeping.awoken(this, record.frame)
       case "Bind": {
         const list = (this.bindings ??= new Map()).get(record.signal) ?? []
         this.bindings.set(record.signal, [...list, record.step])

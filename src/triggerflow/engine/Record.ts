@@ -75,10 +75,10 @@ export type Record =
       readonly ticket: number
     }
   | { readonly _tag: "Expired"; readonly id: string }
-  /** A step that sleeps, by the id of its frame: until when, in milliseconds since 1970. */
-  | { readonly _tag: "Sleeping"; readonly sleep: number; readonly until: Exit.Exit<number, unknown> }
+  /** Until when a step sleeps, in milliseconds since 1970. */
+  | { readonly _tag: "Sleeping"; readonly frame: Frame; readonly until: Exit.Exit<number, unknown> }
   /** Its time has come. */
-  | { readonly _tag: "Slept"; readonly sleep: number }
+  | { readonly _tag: "Slept"; readonly frame: Frame }
   | { readonly _tag: "Bind"; readonly signal: string; readonly step: ChunkStep }
   | { readonly _tag: "Unbind"; readonly signal: string; readonly step: ChunkStep }
   | {

@@ -136,24 +136,23 @@ export const begin = (m: Machine, body: Frame, step: PlainStep, value: unknown):
 }
 
 /** It is known until when it sleeps. @category steps */
-export const settled = (m: Machine, id: number, until: Exit.Exit<number, unknown>): void => {
-  const frame = m.sleepers?.drowsy.get(id)
-  if (frame === undefined || frame.parent === undefined) return
+export const settled = (m: Machine, frame: Frame, until: Exit.Exit<number, unknown>): void => {
+  // It may have been stopped meanwhile.
+  if (frame.parent === undefined || m.sleepers?.drowsy.has(frame.id) !== true) return
   if (Exit.isSuccess(until)) {
-    m.sleepers?.settle(frame, until.value)
+    m.sleepers.settle(frame, until.value)
     m.commands.push({ _tag: "Alarm" })
     return
   }
-  m.sleepers?.delete(frame)
+  m.sleepers.delete(frame)
   m.mark(frame.step, 2)
   Stopping.raise(m, frame.parent, until.cause)
 }
 
 /** Its time has come. @category steps */
-export const awoken = (m: Machine, id: number): void => {
-  const frame = m.sleepers?.asleep.get(id)?.frame
-  if (frame === undefined || frame.parent === undefined) return
-  m.sleepers?.delete(frame)
+export const awoken = (m: Machine, frame: Frame): void => {
+  if (frame.parent === undefined || m.sleepers?.asleep.has(frame.id) !== true) return
+  m.sleepers.delete(frame)
   m.mark(frame.step, 1)
   m.go(frame.parent, frame.step?.next, frame.value)
 }

@@ -83,8 +83,7 @@ export class Timers {
   private ring(): void {
     const { engine } = this
     this.bell = undefined
-    for (const { frame } of engine.machine.sleepers?.due(engine.now()) ?? [])
-      engine.submit({ _tag: "Slept", sleep: frame.id })
+    for (const { frame } of engine.machine.sleepers?.due(engine.now()) ?? []) engine.submit({ _tag: "Slept", frame })
     this.alarm()
   }
 

@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import type { Json } from "effect/Schema"
 import { type Engine } from "../engine/Engine.ts"
 import type * as FlowError from "../FlowError.ts"
-import { Decision, type Frame, type Run } from "../engine/Frame.ts"
+import { Decision, Frame, type Run } from "../engine/Frame.ts"
 import type { ChunkStep, Plan } from "../engine/Plan.ts"
 import * as Plans from "../engine/Plan.ts"
 import type { Command, Record } from "../engine/Record.ts"
@@ -249,12 +249,13 @@ class Fold {
         return { _tag: "Answer", interrupt, id, value, request, digest, ticket: 0 }
       }
       case "Expired":
-      case "Slept":
         return record
+      case "Slept":
+        return { _tag: "Slept", frame: this.sleeper(record.frame) }
       case "Sleeping":
         return {
           _tag: "Sleeping",
-          sleep: record.sleep,
+          frame: this.sleeper(record.frame),
           // By the writer.
           until: this.exit(record.until, "until when a step sleeps") as Exit.Exit<number, unknown>
         }
@@ -288,6 +289,12 @@ class Fold {
   private decisionOf(frame: number): Decision {
     for (const decision of this.engine.machine.decisions ?? []) if (decision.frame.id === frame) return decision
     return fail("value", `a record is about the conditions of ${frame}, which is not there`)
+  }
+
+  /** A step that sleeps; one that was stopped before its record came is nowhere, and the record changes nothing. */
+  private sleeper(id: number): Frame {
+    const { sleepers } = this.engine.machine
+    return sleepers?.drowsy.get(id) ?? sleepers?.asleep.get(id)?.frame ?? new Frame("operator", id, undefined, 0)
   }
 
   private listener(number: number, signal: string): ChunkStep {

@@ -1,6 +1,7 @@
 /** What has happened in an execution, in the words of its definition: read off its journal. */
 import type { HistoryEntry } from "../../../services/ExecutionHost.ts"
 import type { Engine } from "../engine/Engine.ts"
+import type { Frame } from "../engine/Frame.ts"
 import type { Step } from "../engine/Plan.ts"
 import type { Record } from "../engine/Record.ts"
 import * as Forms from "../saving/Forms.ts"
@@ -12,6 +13,10 @@ const keyOf = (engine: Engine, step: Step | undefined): { readonly step?: string
   const key = step === undefined ? undefined : Forms.of(engine.plan).keys.get(step)
   return key === undefined ? {} : { step: key }
 }
+
+// What was stopped before is of no interest.
+const of = (engine: Engine, what: string, { step }: Frame): Entry | undefined =>
+  step === undefined ? undefined : { what, ...keyOf(engine, step) }
 
 /**
  * What a record was about; nothing where it is of no interest to people.
@@ -38,6 +43,10 @@ export const entryOf = (engine: Engine, record: JournalRecord, read: Record | un
       return { what: "decided", ...keyOf(engine, read.decision.step) }
     case "ChildEnded":
       return { what: read.exit._tag === "Success" ? "done" : "failed", ...keyOf(engine, read.frame.step) }
+    case "Sleeping":
+      return read.until._tag === "Success" ? of(engine, "sleeps", read.frame) : of(engine, "failed", read.frame)
+    case "Slept":
+      return of(engine, "done", read.frame)
     case "Answer":
       return { what: "answered", name: read.id }
     case "Expired":

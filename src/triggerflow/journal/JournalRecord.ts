@@ -88,9 +88,8 @@ export const JournalRecord = Schema.Union([
     digest: Schema.String
   }),
   of("Expired", { id: Schema.String }),
-  /** A step that sleeps, by its frame. */
-  of("Sleeping", { sleep: Schema.Int, until: Schema.Json }),
-  of("Slept", { sleep: Schema.Int }),
+  of("Sleeping", { frame: Schema.Int, until: Schema.Json }),
+  of("Slept", { frame: Schema.Int }),
   /** `step`: tells the listeners of one execution apart. */
   of("Bind", { signal: Schema.String, step: Schema.Int }),
   of("Unbind", { signal: Schema.String, step: Schema.Int }),

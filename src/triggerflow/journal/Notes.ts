@@ -111,9 +111,9 @@ export class Notes {
       case "Expired":
         return { _tag: "Expired", id: record.id, ...path }
       case "Sleeping":
-        return { _tag: "Sleeping", sleep: record.sleep, until: this.exit(record.until), ...path }
+        return { _tag: "Sleeping", frame: record.frame.id, until: this.exit(record.until), ...path }
       case "Slept":
-        return { _tag: "Slept", sleep: record.sleep, ...path }
+        return { _tag: "Slept", frame: record.frame.id, ...path }
       case "Bind":
       case "Unbind":
         return { _tag: record._tag, signal: record.signal, step: this.listener(record.step), ...path }
