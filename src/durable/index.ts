@@ -1,7 +1,9 @@
 /** Durable executions: `effigent/durable`. What `ExecutionHosts.durable` and clusters are made of. */
 
-/** `ExecutionHost` over the executions of one runner. @category modules */
+/** Executions that are started by the clock. @category modules */
 export * as FlowSchedule from "./FlowSchedule.ts"
+
+/** `ExecutionHost` over the executions of one runner. @category modules */
 export * as Hosting from "./Hosting.ts"
 
 /** The executions of one runner. @category modules */

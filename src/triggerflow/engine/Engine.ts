@@ -22,13 +22,13 @@ import { Handle, reader } from "./Handle.ts"
 import * as Interrupt from "../Interrupt.ts"
 import type { Journaling } from "./Journaling.ts"
 import { Machine } from "./Machine.ts"
-import type { SleepNode, SubFlowNode } from "../Node.ts"
+import type { SubFlowNode } from "../Node.ts"
 import * as Plans from "./Plan.ts"
 import type { Plan } from "./Plan.ts"
 import type { Command, Record } from "./Record.ts"
 import * as Restoring from "../saving/Restoring.ts"
 import { listen } from "./SharedListener.ts"
-import { endOf, type SleepTime } from "./SleepTime.ts"
+import * as SleepTime from "./SleepTime.ts"
 import * as SubFlows from "./SubFlows.ts"
 import { Queue } from "./Queue.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
@@ -135,7 +135,7 @@ export class Engine {
     this.stream = new RuntimeStream(settings.stream)
     this.machine = new Machine(plan, settings)
     this.createdAt = this.now()
-    for (const [key, json] of initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
+    for (const [key, json] of Plans.initialOf(plan)) this.machine.cells.apply({ _tag: "set", key, json, silent: true })
   }
 
   /** Begins the execution; does nothing the second time. An input that the contract does not admit fails it. */
@@ -385,7 +385,7 @@ export class Engine {
         return
       }
       case "Sleep":
-        return this.submit({ _tag: "Sleeping", frame: command.frame, until: this.endOf(command.frame) })
+        return this.submit({ _tag: "Sleeping", frame: command.frame, until: SleepTime.ask(this, command.frame) })
       case "Alarm":
         return this.timers.alarm()
       case "Item":
@@ -657,18 +657,6 @@ export class Engine {
     this.timers.expire(id, expires)
   }
 
-  /** Until when a step sleeps that is reached now. */
-  private endOf(frame: Frame): Exit.Exit<number, unknown> {
-    // Only a step that sleeps asks for it.
-    const { name, time } = frame.step?.node as SleepNode
-    // What the function gives was checked where the chain was built.
-    const told = typeof time === "function" ? attempt(() => call(time, frame.value) as SleepTime) : Exit.succeed(time)
-    if (Exit.isFailure(told)) return Exit.failCause(told.cause)
-    const end = endOf(told.value, this.now())
-    if (typeof end === "number") return Exit.succeed(end)
-    return Exit.failCause(this.error(new FlowError.ContractViolation({ part: `sleep ${name}`, issue: end })))
-  }
-
   private finish(): void {
     const { failure } = this.machine
     const exit = failure === undefined ? Exit.void : Exit.failCause(failure)
@@ -699,18 +687,3 @@ export class Engine {
 }
 
 type Record_ = { readonly [key: string]: unknown }
-
-const initials = new WeakMap<Plan, ReadonlyArray<readonly [string, never]>>()
-
-/** The fields of the initial state as JSON; those that do not fit were found by the check of the flow. */
-const initialOf = (plan: Plan): ReadonlyArray<readonly [string, never]> => {
-  const known = initials.get(plan)
-  if (known !== undefined) return known
-  const made = Object.entries(plan.data.contract.initial).flatMap(([key, value]) => {
-    const json = plan.fields.get(key)?.codec.encode(value)
-    // JSON by its codec.
-    return json !== undefined && Result.isSuccess(json) ? [[key, json.success as never] as const] : []
-  })
-  initials.set(plan, made)
-  return made
-}

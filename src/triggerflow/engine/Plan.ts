@@ -2,6 +2,7 @@
  * The plan of a flow: its chains as numbered steps that know what follows them, and for every trigger who listens to it.
  * It is compiled once for each flow; the engine walks it.
  */
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as AST from "effect/SchemaAST"
 import * as Codec from "./Codec.ts"
@@ -333,6 +334,21 @@ export const listeners = (map: ReadonlyMap<string, ReadonlyArray<Listener>>, key
 
 /** What a collector needs before it gives anything. @category getters */
 export const branchesOf = (collector: CollectorData): ReadonlyArray<string> => collector.branches.map(([name]) => name)
+
+const initials = new WeakMap<Plan, ReadonlyArray<readonly [string, never]>>()
+
+/** The fields of the initial state as JSON; those that do not fit were found by the check of the flow. @category getters */
+export const initialOf = (plan: Plan): ReadonlyArray<readonly [string, never]> => {
+  const known = initials.get(plan)
+  if (known !== undefined) return known
+  const made = Object.entries(plan.data.contract.initial).flatMap(([key, value]) => {
+    const json = plan.fields.get(key)?.codec.encode(value)
+    // JSON by its codec.
+    return json !== undefined && Result.isSuccess(json) ? [[key, json.success as never] as const] : []
+  })
+  initials.set(plan, made)
+  return made
+}
 
 /** Any trigger. @category models */
 export type { TriggerData }
