@@ -366,19 +366,36 @@ describe("a step that sleeps, saved", () => {
     }).pipe(Effect.scoped)
   )
 
-  it("is loaded into a definition with another time: its own is kept, and the shape does not count it", () => {
-    const other = F.build(F.start.pipe(Chain.sleep("nap", "1 second"), Chain.result))
-    const same = F.build(
-      F.start.pipe(
-        Chain.sleep("nap", (n) => n),
-        Chain.result
+  it.effect("is loaded into a definition with another time, and keeps its own", () =>
+    Effect.gen(function* () {
+      const snapshot = yield* saved
+      const other = F.build(
+        F.start.pipe(
+          Chain.sleep("nap", () => "1 second"),
+          Chain.to("at", (n) => Effect.map(now(), (at) => ({ n, at }))),
+          Chain.result
+        )
       )
-    )
-    const renamed = F.build(F.start.pipe(Chain.sleep("rest", "1 second"), Chain.result))
-    const print = (flow: { readonly data: Parameters<typeof Shape.of>[0] }) => Shape.fingerprint(Shape.of(flow.data))
-    assert.strictEqual(print(other), print(same))
-    assert.notStrictEqual(print(other), print(renamed))
-  })
+      const execution = yield* TriggerFlow.load(other, snapshot)
+      yield* TestClock.adjust(9 * hour - 1)
+      assert.strictEqual(yield* execution.status, "waiting")
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual((yield* execution.await).result, Option.some({ n: 5, at: 10 * hour }))
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is refused by a definition that calls it otherwise", () =>
+    Effect.gen(function* () {
+      const renamed = F.build(
+        F.start.pipe(
+          Chain.sleep("rest", "10 hours"),
+          Chain.to("at", (n) => Effect.map(now(), (at) => ({ n, at }))),
+          Chain.result
+        )
+      )
+      assert.strictEqual(reasonOf(yield* Effect.exit(TriggerFlow.load(renamed, yield* saved))), "NotLoadable")
+    }).pipe(Effect.scoped)
+  )
 })
 
 describe("a step that sleeps, as data", () => {
