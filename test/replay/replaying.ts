@@ -57,6 +57,8 @@ const act = (running: RunningExecution, one: Act): Effect.Effect<unknown, FlowFa
       return running.seal
     case "close":
       return running.close({})
+    case "drop":
+      return running.close({ pending: "cancel" })
   }
 }
 

@@ -11,6 +11,7 @@ export type Act =
   | { readonly do: "intervene"; readonly payload: Schema.Json }
   | { readonly do: "seal" }
   | { readonly do: "close" }
+  | { readonly do: "drop" }
 
 /** A flow, what is done to it before its process ends, and after. */
 export interface Scenario {
