@@ -318,6 +318,29 @@ export const scenarios = (held: boolean): Readonly<Record<string, Scenario>> => 
       [answer(1), close]
     ),
     scenario(
+      "asleep",
+      (F) =>
+        F.build(
+          F.start.pipe(
+            Chain.sleep("a day", (n) => new Date(n)),
+            Chain.sleep("for long", "30000 days"),
+            Chain.result
+          )
+        ),
+      [],
+      [{ do: "drop" }],
+      1000
+    ),
+    scenario("slept", (F) =>
+      F.build(
+        F.start.pipe(
+          Chain.sleep("no time", (n) => new Date(n)),
+          Chain.to("after", (n) => Effect.as(at, n)),
+          Chain.result
+        )
+      )
+    ),
+    scenario(
       "sealed",
       (F) =>
         F.build(
