@@ -463,6 +463,11 @@ export interface FlowRunner {
   readonly version: string | undefined
   /** Made of the names and the shape of the definition; absent where nobody has made it. */
   readonly fingerprint: string | undefined
+  /**
+   * Which older definitions it can go on with, by migrations: their versions or fingerprints. Executions of these
+   * versions, and of none, are its own where nobody else is registered for them.
+   */
+  readonly migrates?: ReadonlyArray<string>
   /** Starts an execution; fails where the contract refuses the input. Whoever opens it has to close or cancel it. */
   readonly open: (request: {
     readonly id: string

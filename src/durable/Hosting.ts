@@ -118,17 +118,23 @@ export class Hosting {
   }
 
   private viewOf(kept: Kept, running: Host.RunningExecution): Effect.Effect<Host.ExecutionView> {
-    return Effect.map(Effect.all([running.progress, Clock.currentTimeMillis]), ([progress, now]) => {
-      const { fingerprint, flow, version } = kept.runner
-      return {
+    const { fingerprint, flow, version } = kept.runner
+    return Effect.gen({ self: this }, function* () {
+      const progress = yield* running.progress
+      const view: Host.ExecutionView = {
         ...progress,
         id: kept.id,
         flow,
         ...(version === undefined ? {} : { version }),
         ...(fingerprint === undefined ? {} : { fingerprint }),
-        startedAt: kept.startedAt,
-        ...(progress.lifecycle === "closed" ? { closedAt: now } : {})
+        startedAt: kept.startedAt
       }
+      if (progress.lifecycle !== "closed") return view
+      // When it closed is what the journal says: whoever asks later is told the same.
+      const head = yield* Effect.option(this.keeper.store.get(kept.id))
+      const written = Option.getOrUndefined(Option.flatten(head))
+      if (written !== undefined) return { ...view, ...summaryOf(written) }
+      return { ...view, closedAt: yield* Clock.currentTimeMillis }
     })
   }
 
@@ -161,11 +167,18 @@ export class Hosting {
             lifecycle !== "closed" || isGone(kept) ? Effect.fail(this.moved(kept)) : this.viewOf(kept, running)
           )
         ),
-      (head) =>
-        head.dead === undefined
-          ? this.endedView(head)
-          : Effect.fail(this.keeper.failed(`wait for ${id}`, `it was put aside: ${head.dead.reason}`))
+      (head) => this.over(head, `wait for ${id}`)
     )
+
+  /** How an execution has ended; one that was put aside has not. */
+  private over(
+    head: JournalHead,
+    operation: string
+  ): Effect.Effect<Host.ExecutionView, Host.ExecutionHostError | Host.UnknownExecution> {
+    if (head.dead === undefined) return this.endedView(head)
+    const detail = `it was put aside: ${head.dead.reason} Retry or discard it, or fork it from an earlier step.`
+    return Effect.fail(this.keeper.failed(operation, detail))
+  }
 
   /** What a request that never fails by the flow gives where reaching the execution fails by it. */
   private plain<A>(
@@ -241,14 +254,14 @@ export class Hosting {
       this.use(
         id,
         (running, kept) => Effect.andThen(running.close(options), this.viewOf(kept, running)),
-        this.endedView
+        (head) => this.over(head, `close ${head.id}`)
       ),
     cancel: (id, reason = "somebody asked for it") =>
       this.plain(
         this.use(
           id,
           (running, kept) => Effect.andThen(running.cancel(reason), this.viewOf(kept, running)),
-          this.endedView
+          (head) => this.over(head, `cancel ${head.id}`)
         )
       ),
     await: (id) => this.plain(this.awaited(id))

@@ -38,10 +38,13 @@ export const of = (keeper: Keeper): ExecutionKeeper["Service"] => {
         if (last === undefined || page.length < 1000) break
         from = last.seq + 1
       }
-      const first = entries[0]?.seq ?? 1
-      if (first === 1) return { snapshot: undefined, entries }
-      const before = yield* store.read(id, { until: first - 1 })
-      return { snapshot: Option.getOrUndefined(before)?.snapshot?.json, entries }
+      const [first] = entries
+      if (first === undefined) return { snapshot: undefined, entries }
+      // Where the beginning is gone, or there was none since it is a fork, the first entry comes with a snapshot that has
+      // taken it in.
+      const begun = Option.getOrUndefined(yield* store.read(id, { until: first.seq }))?.snapshot
+      if (begun === undefined) return { snapshot: undefined, entries }
+      return { snapshot: begun.json, entries: entries.filter(({ seq }) => seq > begun.seq) }
     }).pipe(Effect.mapError(keeper.storeFailed(operation)))
 
   const history: ExecutionKeeper["Service"]["history"] = (id) =>

@@ -110,13 +110,32 @@ export class Roster {
 
   /** What this runner can go on with. */
   get claimable(): ReadonlyArray<{ readonly flow: string; readonly version?: string }> {
-    return [...this.flows.values()].map(({ flow, version }) => ({
-      flow,
-      ...(version === undefined ? {} : { version })
-    }))
+    const found = new Map<string, { readonly flow: string; readonly version?: string }>()
+    const add = (flow: string, version: string | undefined) =>
+      found.set(keyOf(flow, version), { flow, ...(version === undefined ? {} : { version }) })
+    for (const { flow, migrates, version } of this.flows.values()) {
+      add(flow, version)
+      if (migrates === undefined) continue
+      add(flow, undefined)
+      for (const from of migrates) add(flow, from)
+    }
+    return [...found.values()]
   }
 
+  /** Who runs executions of a flow: whoever is registered for the version, else whoever migrates it. */
   runnerOf(flow: string, version: string | undefined): Host.FlowRunner | undefined {
+    const own = this.flows.get(keyOf(flow, version))
+    if (own !== undefined) return own
+    for (const runner of this.flows.values()) {
+      const { migrates } = runner
+      if (runner.flow !== flow || migrates === undefined) continue
+      if (version === undefined || migrates.includes(version)) return runner
+    }
+    return undefined
+  }
+
+  /** The runner of exactly this version. */
+  exactly(flow: string, version: string): Host.FlowRunner | undefined {
     return this.flows.get(keyOf(flow, version))
   }
 
@@ -142,6 +161,11 @@ export class Roster {
   /** It had to stop here, and is tried again. */
   strand(id: string, spared: number): void {
     this.stranded.set(id, spared + 1)
+  }
+
+  /** For how many executions somebody has a turn. */
+  get turned(): number {
+    return this.turns.size
   }
 
   /** One at a time, for each execution. */

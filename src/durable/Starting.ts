@@ -42,7 +42,7 @@ const conflictOf = (
 
 /** The runner that a start is for: of its version, or of the one that was registered last. */
 const runnerFor = (roster: Roster, { flow, version }: Host.StartRequest): Host.FlowRunner | undefined => {
-  if (version !== undefined) return roster.runnerOf(flow, version)
+  if (version !== undefined) return roster.exactly(flow, version)
   let last: Host.FlowRunner | undefined
   for (const runner of roster.flows.values()) if (runner.flow === flow) last = runner
   return last

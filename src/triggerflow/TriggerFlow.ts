@@ -24,11 +24,13 @@ import type { Spec } from "./Spec.ts"
 export { define } from "./Flow.ts"
 export {
   attach,
+  recover,
   start,
   toLayer,
   type HostedExecution,
   type HostedFailure,
   type HostFailure,
+  type HostingOptions,
   type StartOptions
 } from "./hosting/Hosted.ts"
 export { shared } from "./hosting/Shared.ts"

@@ -125,6 +125,8 @@ export class Engine {
   private tickets: Map<number, Resume> | undefined = undefined
   private ops = 0
   private closed: Array<(exit: Exit.Exit<void, unknown>) => void> | undefined = undefined
+  /** Why it was left in the middle, where it was. */
+  private gone: Cause.Cause<unknown> | undefined = undefined
 
   constructor(plan: Plan, settings: Settings, context: Context.Context<never>) {
     this.plan = plan
@@ -158,7 +160,9 @@ export class Engine {
     const { timeout, idleTimeout } = this.settings
     if (this.deadline !== undefined) {
       const left = Math.max(0, this.deadline - this.now())
-      const cause = this.error(new FlowError.ExecutionTimeout({ kind: "run", limit: timeout ?? left }))
+      // One that was loaded knows when its time is over, and when it was made.
+      const limit = timeout ?? this.deadline - this.createdAt
+      const cause = this.error(new FlowError.ExecutionTimeout({ kind: "run", limit }))
       this.timers.after(left, { _tag: "Fail", cause })
     }
     if (idleTimeout !== undefined) {
@@ -574,6 +578,8 @@ export class Engine {
   /** Waits for the answer to a record that carries a ticket. */
   request<A>(make: (ticket: number) => Record): Effect.Effect<A, unknown> {
     return Effect.callback<A, unknown>((resume) => {
+      // Its machine is not closed and would take it, but nobody would ever be told.
+      if (this.gone !== undefined) return resume(Exit.failCause(this.gone))
       const ticket = ++this.ops
       const told = (exit: Exit.Exit<unknown, unknown>): void => {
         // What comes back under a ticket has the type that the record asks for.
@@ -617,7 +623,10 @@ export class Engine {
     return Effect.suspend(() => {
       const children = [...(this.children?.values() ?? [])]
       const fibers = [...(this.fibers?.values() ?? []), ...(this.asking?.values() ?? [])]
-      if (this.exit === undefined) this.leave(Exit.failCause(cause), cause)
+      if (this.exit === undefined) {
+        this.gone = cause
+        this.leave(Exit.failCause(cause), cause)
+      }
       for (const [op, resume] of this.waiters ?? []) if (op < 0) resume(Exit.void)
       for (const fiber of fibers) fiber.interruptUnsafe()
       const below = Effect.forEach(children, ({ engine }) => engine.abandon(cause), { discard: true })

@@ -11,6 +11,7 @@ import type { Json } from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Host from "../../../services/ExecutionHost.ts"
+import { ExecutionKeeper } from "../../../services/ExecutionKeeper.ts"
 import type { Closed } from "../Closed.ts"
 import * as Codec from "../engine/Codec.ts"
 import * as Opening from "../Opening.ts"
@@ -19,6 +20,7 @@ import type { Contract, Flow } from "../Flow.ts"
 import * as FlowError from "../FlowError.ts"
 import type * as Interrupt from "../Interrupt.ts"
 import type { ContractData } from "../Node.ts"
+import type { Migration } from "../saving/Migration.ts"
 import * as Runner from "./Runner.ts"
 import * as Shape from "../definition/Shape.ts"
 import type * as Signal from "../Signal.ts"
@@ -369,13 +371,30 @@ const hosted = <C extends Spec>(
 type Refused = FlowError.FlowError | Host.ExecutionHostError
 
 /**
+ * How a flow is registered.
+ *
+ * @category models
+ */
+export interface HostingOptions {
+  /**
+   * For executions that older definitions have begun, where the host keeps them: what makes their snapshots such of this
+   * definition. Without it they are put aside, with what differs. What was written down behind the last snapshot is read
+   * by this definition too: end the older runner in good order, which takes a snapshot, where steps were added or removed.
+   */
+  readonly migrate?: ReadonlyArray<Migration> | undefined
+}
+
+/**
  * Registers a flow with the host, for as long as the Layer lives: its handlers run where this Layer is built, with the
  * services that they need from there. Then the contract is enough to start it. The flow is checked first.
+ *
+ * Versions of a flow that are registered at once each go on with their own executions.
  *
  * @category layers
  */
 export const toLayer = <C extends Spec, E, R>(
-  flow: Flow<C, E, R>
+  flow: Flow<C, E, R>,
+  options: HostingOptions = {}
 ): Layer.Layer<
   never,
   FlowError.FlowError | Host.FlowRegistered | Host.ExecutionHostError,
@@ -385,7 +404,7 @@ export const toLayer = <C extends Spec, E, R>(
     Effect.gen(function* () {
       yield* Opening.check(flow)
       const host = yield* Host.ExecutionHost
-      yield* host.register(yield* Runner.make(flow, Shape.fingerprint(Shape.of(flow.data))))
+      yield* host.register(yield* Runner.make(flow, Shape.fingerprint(Shape.of(flow.data)), options.migrate))
     })
   )
 
@@ -475,3 +494,37 @@ export const attach = <C extends Spec>(
       return yield* Effect.fail(new Host.ExecutionConflict({ id, differs: "version" }))
     return hosted(host, contract, id)
   })
+
+/**
+ * Looks for executions that were interrupted, here or on a runner that has ended, and lets them go on; gives their ids.
+ * Handlers that had ended are not run again, those that were at work are. A durable host does it when a flow is
+ * registered and all the time afterwards; this does it now.
+ *
+ * @example
+ * ```ts
+ * import { ExecutionHosts } from "effigent/layers/host"
+ * import { JournalStores } from "effigent/layers/store"
+ * import { Chain, TriggerFlow } from "effigent/triggerflow"
+ * import { Effect, Layer, Schema } from "effect"
+ *
+ * const Double = TriggerFlow.define("double", { input: Schema.Int, result: Schema.Int })
+ * const double = Double.build(
+ *   Double.start.pipe(
+ *     Chain.to("double", (n) => Effect.succeed(n * 2)),
+ *     Chain.result
+ *   )
+ * )
+ * const host = TriggerFlow.toLayer(double).pipe(
+ *   Layer.provideMerge(ExecutionHosts.durable()),
+ *   Layer.provide(JournalStores.memory)
+ * )
+ * console.log(await Effect.runPromise(TriggerFlow.recover.pipe(Effect.provide(host)))) // => []
+ * ```
+ *
+ * @category running
+ */
+export const recover: Effect.Effect<
+  ReadonlyArray<string>,
+  Host.ExecutionHostError,
+  ExecutionKeeper
+> = ExecutionKeeper.use((keeper) => keeper.recover)

@@ -34,6 +34,7 @@ export const make = <C extends Spec, E, R>(
         flow: name,
         version,
         fingerprint,
+        ...(migrations.length === 0 ? {} : { migrates: migrations.map(({ from }) => from) }),
         open: ({ id, input, journal, settings }) =>
           Effect.suspend(() => {
             const refuse = (reason: FlowError.Reason) => Effect.fail(refused(flow.data, id, reason))
