@@ -61,10 +61,12 @@ const follow = (roster: Roster, kept: Kept, running: Host.RunningExecution): Eff
     const isElsewhere = lost instanceof JournalConflict && lost.why !== "sequence"
     if (roster.entries.get(kept.id) !== kept) return
     roster.entries.delete(kept.id)
-    if (lost === undefined || isElsewhere) return
-    // The store did not write it; what was written goes on once it does.
-    roster.strand(kept.id, kept.spared)
-    yield* Effect.logWarning(`Execution ${kept.id} had to stop: ${messageOf(lost)}`)
+    if (isElsewhere || (lost === undefined && kept.closed)) return
+    // The store did not write it; what was written goes on once it does. One that ended by itself, and is not closed
+    // there, has to prove that it gets any further.
+    if (lost === undefined) roster.stranded.set(kept.id, kept.spared)
+    else roster.strand(kept.id, kept.spared)
+    yield* Effect.logWarning(`Execution ${kept.id} had to stop: ${messageOf(lost ?? "its engine has ended")}`)
   })
 
 // ---------------------------------------------------------------------------------------------- letting go

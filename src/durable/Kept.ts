@@ -1,6 +1,8 @@
 /** One execution that this runner has: its place in the journal, and what runs it. */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type {
   ExecutionHostError,
   ExecutionJournal,
@@ -29,6 +31,8 @@ export class Kept implements ExecutionJournal {
   startedAt: number
   /** Why it had to be left in the middle: another runner has it, or the store refuses to write. */
   lost: unknown = undefined
+  /** That it has closed is written down. */
+  closed = false
   /** How many calls are using it; it stays in memory as long as there is one. */
   users = 0
   /** When it was used last. */
@@ -71,9 +75,10 @@ export class Kept implements ExecutionJournal {
           : Effect.map(this.store.append(this.entry(batch)), (seq) => {
               this.seq = seq
             })
-      return Effect.tapError(written, (error) =>
+      return Effect.onExit(written, (exit) =>
         Effect.sync(() => {
-          this.lost = error
+          if (Exit.isFailure(exit)) this.lost = Cause.squash(exit.cause)
+          else if (batch.lifecycle === "closed") this.closed = true
         })
       )
     })

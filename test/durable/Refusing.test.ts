@@ -103,6 +103,24 @@ describe("a store that does not write", () => {
     })
   )
 
+  it.effect("a store that breaks in a way that nobody has foreseen stops one execution, which goes on by itself", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const first = yield* runner(store, TriggerFlow.toLayer(sum()), options)
+      const { host, keeper, wire } = first
+      yield* host.start({ flow: "sum", id: "a", input: 0, settings: { autoClose: false } })
+      yield* settle
+      wire.instead.append = () => Effect.die(new Error("a bug of the driver"))
+      const refused = yield* Effect.flip(host.signal("a", "Add", 1, { wait: true }))
+      assert.deepInclude(refused, { _tag: "ExecutionHostError", retryable: true })
+      assert.include(String(refused), "a bug of the driver")
+      assert.strictEqual((yield* keeper.health).stranded, 1)
+      delete wire.instead.append
+      yield* TestClock.adjust("2 seconds")
+      assert.deepStrictEqual(yield* host.signal("a", "Add", 1, { wait: true }), [1])
+    })
+  )
+
   it.effect("a store that hangs does not stop the renewals for ever", () =>
     Effect.gen(function* () {
       const first = yield* runner(journal(), TriggerFlow.toLayer(sum()), options)
