@@ -235,6 +235,34 @@ describe("R5 an execution that ends its runner each time", () => {
   )
 })
 
+describe("a history", () => {
+  it.effect("says which sub-flows a step belongs to, outermost first", () =>
+    Effect.gen(function* () {
+      const define = (name: string) =>
+        TriggerFlow.define(name, { input: Schema.Number, result: Schema.Number, interrupts: [Ask] })
+      const [Deep, Mid, Top] = [define("deep"), define("mid"), define("top")]
+      const deep = Deep.build(
+        Deep.start.pipe(
+          Chain.to("add", (n: number) => Effect.succeed(n + 1)),
+          Chain.result
+        )
+      )
+      const whole = { capture: (n: number) => n, result: () => 1 }
+      const mid = Mid.build(Mid.start.pipe(Chain.subFlow(deep, whole), Chain.result))
+      const top = Top.build(Top.start.pipe(Chain.subFlow(mid, whole), Chain.result))
+      const first = yield* runner(journal(), TriggerFlow.toLayer(top))
+      yield* first.in(TriggerFlow.start(Top, 1, { id: "t", autoClose: 0 }))
+      assert.strictEqual((yield* first.host.await("t")).result, 1)
+      const history = yield* first.keeper.history("t")
+      const added = history.find(({ step, what }) => step === "add" && what === "done")
+      assert.strictEqual(added?.path.length, 2)
+      assert.match(added?.path[0] ?? "", /^t\/mid#\d+$/)
+      assert.match(added?.path[1] ?? "", /^t\/mid#\d+\/deep#\d+$/)
+      assert.deepStrictEqual(history[0]?.path, [])
+    })
+  )
+})
+
 describe("R5 journals that cannot be read", () => {
   it.effect("a damaged one is put aside with what is damaged, and others go on", () =>
     Effect.gen(function* () {

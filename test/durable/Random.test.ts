@@ -24,7 +24,7 @@ const life = (
   wire: Wire,
   flow: Random,
   random: (below: number) => number,
-  request: { readonly concurrency: number; readonly snapshotEvery: number }
+  request: { readonly concurrency: number; readonly snapshotEvery: number; readonly signals: number }
 ) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
@@ -36,8 +36,16 @@ const life = (
       const host = yield* Effect.provideContext(ExecutionHost, context)
       yield* Scope.provide(host.register(yield* Runners.make(flow)), scope)
       const concurrency = request.concurrency === Infinity ? {} : { concurrency: request.concurrency }
-      const settings = { ...concurrency, autoClose: 0 }
-      yield* host.start({ flow: "random", id: "x", input: 4, settings })
+      // Every other program is sent signals, by every life of it, and closes once they are there and nothing is left.
+      const autoClose = request.signals === 0 ? 0 : 3_600_000
+      yield* host.start({ flow: "random", id: "x", input: 4, settings: { ...concurrency, autoClose } })
+      for (let n = 0; n < request.signals; n++) {
+        for (let turn = random(6); turn >= 0; turn--) yield* Effect.yieldNow
+        const sent = host.signal("x", `S${n}`, n + 10, { wait: false, requestId: `r${n}` })
+        // It was told in a life before, and has been sealed since.
+        yield* Effect.catchTag(sent, "FlowFailed", () => Effect.void)
+      }
+      if (request.signals > 0) yield* host.seal("x")
       for (;;) {
         const { lifecycle, questions } = yield* host.get("x")
         if (lifecycle === "closed") break
@@ -60,7 +68,11 @@ const life = (
 const torn = Effect.fnUntraced(function* (seed: number) {
   const random = randomly(seed + 9000)
   const flow: Random = fromData(generate(seed))
-  const request = { concurrency: [1, 2, Infinity][random(3)] ?? 1, snapshotEvery: 1 + random(40) }
+  const request = {
+    concurrency: [1, 2, Infinity][random(3)] ?? 1,
+    snapshotEvery: 1 + random(40),
+    signals: seed % 2 === 0 ? 0 : 3
+  }
   const whole = new Wire(journal())
   const { exit: ended } = yield* life(whole, flow, random, request)
   assert.isTrue(Exit.isSuccess(ended), `seed ${seed}: ${String(ended)}`)

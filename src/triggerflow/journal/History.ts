@@ -68,5 +68,13 @@ export const entryOf = (engine: Engine, record: JournalRecord, read: Record | un
 }
 
 /** The sub-flows that an engine stands in, outermost first. @category getters */
-export const pathOf = (engine: Engine): ReadonlyArray<string> =>
-  engine.path.length === 0 ? [] : [engine.settings.executionId]
+export const pathOf = (engine: Engine): ReadonlyArray<string> => {
+  const ids: Array<string> = []
+  let at: Engine | undefined = engine.root
+  for (const number of engine.path) {
+    const frame: Frame | undefined = [...(at?.children?.keys() ?? [])].find(({ id }) => id === number)
+    at = frame === undefined ? undefined : at?.children?.get(frame)?.engine
+    if (at !== undefined) ids.push(at.settings.executionId)
+  }
+  return ids
+}
