@@ -19,7 +19,7 @@ import type { Kept } from "./Kept.ts"
 import * as Lease from "./Lease.ts"
 import * as Recovering from "./Recovering.ts"
 import { Roster } from "./Roster.ts"
-import type { Settings } from "./Settings.ts"
+import { problemOf, type Settings } from "./Settings.ts"
 import * as Starting from "./Starting.ts"
 
 /** Whether an execution was found in memory. @category guards */
@@ -177,6 +177,8 @@ export const make = (
       const owner = { runner: settings.runner, incarnation: yield* freshId }
       const roster = new Roster(store, settings, owner, host, scope, yield* Clock.currentTimeMillis)
       const keeper = new Keeper(roster)
+      const problem = problemOf(settings)
+      if (problem !== undefined) return yield* Effect.fail(keeper.failed("begin", problem))
       yield* Effect.mapError(store.join(owner, settings.lease), keeper.storeFailed("begin"))
       // The lease is renewed until everything is let go of, so it is ended after that.
       yield* Effect.forkIn(Lease.work(roster), scope)

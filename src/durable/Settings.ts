@@ -72,3 +72,21 @@ export const of = (options: Options): Settings => {
     streamCapacity: options.streamCapacity ?? 1000
   }
 }
+
+const whole: ReadonlyArray<keyof Settings> = ["snapshotEvery", "keepSnapshots", "maxTries", "maxActive", "recoveries"]
+
+/** What is wrong with settings, and what to do; nothing where all is well. @category checks */
+export const problemOf = (settings: Settings): string | undefined => {
+  const { lease, refresh, runner, streamCapacity } = settings
+  if (runner === "") return "its runner has no name. Give it one."
+  if (!(lease > 0) || !Number.isFinite(lease)) return `its lease is ${lease} ms. Give it some seconds.`
+  // Else it would be lost between two renewals.
+  if (!(refresh > 0 && refresh <= lease / 2))
+    return `its refresh is ${refresh} ms. Let it be more than 0, and at most half of the lease (${lease} ms).`
+  for (const name of [...whole, "streamCapacity"] as const)
+    if (!(Number(settings[name]) >= 1)) return `its ${name} is ${settings[name]}. Let it be at least 1.`
+  if (!Number.isInteger(streamCapacity)) return `its streamCapacity is ${streamCapacity}. Let it be a whole number.`
+  for (const name of ["idleFor", "drain", "keepClosed"] as const)
+    if (!(settings[name] >= 0)) return `its ${name} is ${settings[name]} ms. Let it be 0 or more.`
+  return undefined
+}

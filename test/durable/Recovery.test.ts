@@ -179,7 +179,7 @@ describe("recovery", () => {
       yield* first.in(TriggerFlow.start(Job, 1, { id: "a", autoClose: 0 }))
       yield* first.in(TriggerFlow.start(Job, 2, { id: "b", autoClose: 0 }))
       yield* until(() => diary.count("two") === 2)
-      const second = yield* runner(store, TriggerFlow.toLayer(threeSteps(diary)), { runner: "2", refresh: "1 hour" })
+      const second = yield* runner(store, TriggerFlow.toLayer(threeSteps(diary)), { runner: "2", lease: "1 hour" })
       assert.deepStrictEqual(yield* second.in(TriggerFlow.recover), [])
       diary.hanging = false
       yield* first.close

@@ -28,6 +28,24 @@ const sum = (ran: (n: number) => void = () => undefined) =>
   )
 const options = { lease: "10 seconds", refresh: "2 seconds" } as const
 
+describe("settings", () => {
+  for (const [wrong, name] of [
+    [{ runner: "" }, "runner"],
+    [{ lease: 0 }, "lease"],
+    [{ refresh: 0 }, "refresh"],
+    [{ lease: "4 seconds", refresh: "3 seconds" }, "refresh"],
+    [{ maxActive: 0 }, "maxActive"],
+    [{ maxTries: Number.NaN }, "maxTries"],
+    [{ streamCapacity: 1.5 }, "streamCapacity"]
+  ] as const)
+    it.effect(`${JSON.stringify(wrong)} is refused by name`, () =>
+      Effect.gen(function* () {
+        const refused = yield* Effect.flip(runner(journal(), TriggerFlow.toLayer(sum()), wrong))
+        assert.include(String(refused), `its ${name}`)
+      })
+    )
+})
+
 describe("a store that does not write", () => {
   for (const reason of ["unavailable", "full", "readOnly", "other"] as const)
     it.effect(`${reason}: what was refused has not happened, and the execution goes on by itself`, () =>
