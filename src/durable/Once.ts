@@ -44,8 +44,12 @@ export interface Options<A, E = never, R = never> {
    * `idempotent` and `pure`: where nobody knows, it is done again, under the same key.
    */
   readonly level?: SideEffect | undefined
-  /** Asks the world where nobody knows: what came out, or none where it was not done. It has to be right. */
-  readonly reconcile?: ((key: string) => Effect.Effect<Option.Option<A>, E, R>) | undefined
+  /**
+   * Asks the world where nobody knows: what came out, or none where it was not done. It has to be final: whoever began
+   * that attempt may only be slow, or frozen. So "not done" has to mean that it will not be done any more, since the
+   * world refuses it from now on (by its attempt number), or since nobody who began it can be alive.
+   */
+  readonly reconcile?: ((key: string, attempt: number) => Effect.Effect<Option.Option<A>, E, R>) | undefined
 }
 
 /** Claims an attempt that nobody makes: the one before is known not to have been done. */
@@ -55,7 +59,7 @@ const nobody = "nobody"
  * Does something at most once for this run of a handler, however often the handler is run again.
  *
  * `key` tells it from what else this handler does. `effect` is given a key that stays the same, to be passed on to
- * whoever can tell repetitions apart. A typed failure says that it was not done: it may be tried again. A defect, an
+ * whoever can tell repetitions apart, and the number of the attempt, from 1, by which they can refuse older ones. A typed failure says that it was not done: it may be tried again. A defect, an
  * interruption or a crash says nothing: then `reconcile` is asked, or it fails with `OnceUnknown`.
  *
  * @example
@@ -86,7 +90,7 @@ export const perform = <C extends Spec, A, E, R, E2 = never, R2 = never>(
   run: Pick<Run<C>, "executionId" | "chunk" | "keyOf">,
   key: string,
   options: Options<A, E2, R2>,
-  effect: (key: string) => Effect.Effect<A, E, R>
+  effect: (key: string, attempt: number) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | E2 | OnceUnknown | EffectLedgerError, R | R2 | EffectLedger> =>
   Effect.gen(function* () {
     const ledger = yield* EffectLedger
@@ -114,7 +118,7 @@ export const perform = <C extends Spec, A, E, R, E2 = never, R2 = never>(
       Effect.gen(function* () {
         const { claimed, entry } = yield* claim(attempt, claimer)
         if (!claimed) return yield* found(entry)
-        const exit = yield* Effect.exit(effect(id))
+        const exit = yield* Effect.exit(effect(id, attempt))
         if (Exit.isSuccess(exit)) return yield* settle(attempt, exit.value)
         if (!Cause.hasDies(exit.cause) && !Cause.hasInterrupts(exit.cause)) yield* claim(attempt + 1, nobody)
         return yield* Effect.failCause(exit.cause)
@@ -128,7 +132,7 @@ export const perform = <C extends Spec, A, E, R, E2 = never, R2 = never>(
         }
         if (entry.claimer === nobody) return yield* begin(entry.attempt + 1)
         if (reconcile !== undefined) {
-          const known = yield* reconcile(id)
+          const known = yield* reconcile(id, entry.attempt)
           return yield* Option.isSome(known) ? settle(entry.attempt, known.value) : begin(entry.attempt + 1)
         }
         if (level !== "once") return yield* begin(entry.attempt + 1)

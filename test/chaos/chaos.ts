@@ -62,7 +62,12 @@ interface Tracked {
   acknowledged: Array<string>
   done: boolean
   view:
-    | { readonly status: string; readonly state: { readonly [key: string]: unknown }; readonly result?: unknown }
+    | {
+        readonly status: string
+        readonly state: { readonly [key: string]: unknown }
+        readonly result?: unknown
+        readonly questions?: ReadonlyArray<{ readonly id: string; readonly interrupt: string }>
+      }
     | undefined
 }
 
@@ -74,6 +79,7 @@ export const run = async (plan: Plan): Promise<Outcome> => {
   const workers = new Map(runners.map((runner) => [runner, new Worker(runner, store, ledger, lease)]))
   const restarts: Array<{ readonly at: number }> = []
   let inFlight = 0
+  let thawedAt = 0
   let ended = false
 
   /** Sends a command to whoever takes it, until somebody has. */
@@ -130,6 +136,8 @@ export const run = async (plan: Plan): Promise<Outcome> => {
       if (error !== undefined && ended) return
       const full = view?.result !== undefined && (flow !== "order" || takenIn(view) >= notes.length)
       if (full || (view !== undefined && ["failed", "cancelled"].includes(view.status))) break
+      for (const { id: question, interrupt } of view?.questions ?? [])
+        if (interrupt === "UnknownOutcome") await tell(id, question)
       await pause(60)
       if (ended) return
     }
@@ -137,6 +145,13 @@ export const run = async (plan: Plan): Promise<Outcome> => {
     const { value } = await send({ op: "get", execution: id })
     one.view = value as Tracked["view"] // as above
     one.done = true
+  }
+  /** A person says what became of a payment: when nobody who may have made it is frozen, or was a moment ago. */
+  const tell = async (execution: string, question: string): Promise<void> => {
+    while ([...workers.values()].some(({ frozen }) => frozen) || Date.now() - thawedAt < 500) await pause(50)
+    const paid = Ledger.read(ledger).some(({ key, kind }) => kind === "once" && key.startsWith(`${execution}/`))
+    const input = paid ? { _tag: "Done", result: "paid" } : { _tag: "Again" }
+    await send({ op: "tell", execution, question, input, request: `${question}:told` })
   }
   const takenIn = (view: Tracked["view"]): number => {
     const notes = view?.state["notes"]
@@ -164,6 +179,7 @@ export const run = async (plan: Plan): Promise<Outcome> => {
       freezes++
       await pause(lease + 500 + random(lease))
       worker.signal("SIGCONT")
+      thawedAt = Date.now()
       blows++
       say(`${blows}: ${runner} was frozen`)
       continue

@@ -5,11 +5,12 @@ import { fileURLToPath } from "node:url"
 
 /** A command and what it is about. */
 export interface Command {
-  readonly op: "start" | "note" | "answer" | "close" | "get" | "health" | "drain"
+  readonly op: "start" | "note" | "answer" | "tell" | "close" | "get" | "health" | "drain"
   readonly flow?: string
   readonly execution?: string
   readonly input?: unknown
   readonly request?: string
+  readonly question?: string
 }
 
 /** What a worker has answered. */

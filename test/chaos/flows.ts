@@ -1,4 +1,5 @@
 // What the workers run: a flow with a bit of everything that has to survive, and an agent that acts.
+import { writeFileSync } from "node:fs"
 import { Clock, Effect, Option, Random, Schema } from "effect"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
@@ -34,18 +35,26 @@ const work = Effect.flatMap(Random.nextIntBetween(2, 20), (millis) => Effect.sle
 export const orders = (ledger: string) => {
   const step = (run: { readonly executionId: string; readonly chunk: string }, key: string) =>
     Effect.sync(() => Ledger.write(ledger, { kind: "step", execution: run.executionId, key: `${run.chunk} ${key}` }))
-  const bill = (key: string, execution: string) =>
+  // The world takes each attempt once, from whoever comes first: the bill, or the question whether it was done.
+  const attempt = (key: string, number: number, by: "done" | "refused"): boolean => {
+    try {
+      writeFileSync(`${ledger}-${key.replaceAll(/[^\w-]/g, "_")}.${number}`, by, { flag: "wx" })
+      return true
+    } catch {
+      return false
+    }
+  }
+  const bill = (key: string, number: number, execution: string) =>
     Effect.andThen(
       work,
-      Effect.sync(() => Ledger.write(ledger, { kind: "once", execution, key }))
+      Effect.suspend(() => {
+        if (!attempt(key, number, "done")) return Effect.die(new Error("the bank takes this attempt no more"))
+        Ledger.write(ledger, { kind: "once", execution, key })
+        return Effect.void
+      })
     )
-  /** The world knows what was done. */
-  const known = (key: string) =>
-    Effect.sync(() =>
-      Ledger.read(ledger).some((line) => line.kind === "once" && line.key === key)
-        ? Option.some("billed")
-        : Option.none()
-    )
+  const known = (key: string, number: number) =>
+    Effect.sync(() => (attempt(key, number, "refused") ? Option.none() : Option.some("billed")))
   const shipping = Shipping.build(
     Shipping.start.pipe(
       Chain.to("label", (parcels, run) => Effect.as(Effect.andThen(step(run, ""), work), parcels)),
@@ -62,8 +71,8 @@ export const orders = (ledger: string) => {
       Chain.to("bill", (_, run) =>
         Effect.andThen(
           step(run, ""),
-          Once.perform(run, "bill", { output: Schema.String, reconcile: known }, (key) =>
-            Effect.as(bill(key, run.executionId), "billed")
+          Once.perform(run, "bill", { output: Schema.String, reconcile: known }, (key, number) =>
+            Effect.as(bill(key, number, run.executionId), "billed")
           )
         )
       ),
@@ -126,7 +135,7 @@ export const steps: ReadonlyArray<string> = [
   "report "
 ]
 
-/** An agent that pays a bill by an action that must not run twice. */
+/** An agent that pays a bill by an action that must not run twice, and that cannot tell whether it has: a person can. */
 export const clerk = (ledger: string) => {
   const pay = Action.make("pay", {
     description: "Pays the bill.",
@@ -138,13 +147,7 @@ export const clerk = (ledger: string) => {
         Ledger.write(ledger, { kind: "once", execution: key, key })
         yield* work
         return `paid at ${at}`
-      }),
-    reconcile: (_, { key }) =>
-      Effect.sync(() =>
-        Ledger.read(ledger).some((line) => line.kind === "once" && line.key === key)
-          ? Option.some("paid before")
-          : Option.none()
-      )
+      })
   })
   return ActionFlow.make(Agent.make({ name: "clerk" }).pipe(Actions.use([pay])))
 }

@@ -31,11 +31,12 @@ const host = Layer.mergeAll(TriggerFlow.toLayer(orders(ledger)), TriggerFlow.toL
 
 interface Command {
   readonly id: number
-  readonly op: "start" | "note" | "answer" | "close" | "get" | "health" | "drain"
+  readonly op: "start" | "note" | "answer" | "tell" | "close" | "get" | "health" | "drain"
   readonly flow: string
   readonly execution: string
   readonly input: never
   readonly request: string
+  readonly question: string
 }
 
 const say = (line: unknown) => process.stdout.write(`${JSON.stringify(line)}\n`)
@@ -51,6 +52,8 @@ const perform = (command: Command) =>
         return yield* host.signal(execution, "Note", request, { wait: false, requestId: request })
       case "answer":
         return yield* host.answer(execution, "approval", true, { requestId: request, interrupt: "Approval" })
+      case "tell":
+        return yield* host.answer(execution, command.question, input, { requestId: request })
       case "close":
         return yield* host.close(execution)
       case "get":
