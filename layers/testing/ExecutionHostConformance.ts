@@ -260,7 +260,7 @@ export const cases: ReadonlyArray<StoreCase<Service>> = [
           yield* tagOf("the signal", host.signal(id, signal, payload, { wait: true })),
           "FlowFailed"
         )
-      yield* expect("status", (yield* host.get(id)).status, "running")
+      yield* expect("lifecycle", (yield* host.get(id)).lifecycle, "open")
       yield* expect("replies", yield* host.signal(id, "Add", "1", { wait: true }), ["4", "-1"])
     })
   ),

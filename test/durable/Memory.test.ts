@@ -83,6 +83,41 @@ describe("executions that only wait", () => {
     })
   )
 
+  it.effect("leave the memory where they only wait for signals, and come back by one, also after a restart", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const Open = TriggerFlow.define("open", {
+        state: Schema.Struct({ sum: Schema.Number }),
+        initial: { sum: 0 },
+        signals: [Add]
+      })
+      const open = Open.build(
+        Open.on(Add).pipe(
+          Chain.to("add", (n, run) =>
+            Effect.as(
+              run.state.update("sum", (sum) => sum + n),
+              n
+            )
+          )
+        )
+      )
+      const first = yield* runner(store, TriggerFlow.toLayer(open), options)
+      yield* first.in(TriggerFlow.start(Open, undefined, { id: "a", autoClose: false }))
+      assert.deepStrictEqual(yield* first.host.signal("a", "Add", 5, { wait: true }), [5])
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* first.keeper.health).active, 0)
+      assert.strictEqual((yield* first.host.get("a")).status, "waiting")
+      assert.deepStrictEqual(yield* first.host.signal("a", "Add", 7, { wait: true }), [7])
+      const second = yield* runner(store, TriggerFlow.toLayer(open), options)
+      yield* TestClock.adjust("4 seconds")
+      // Nothing is to be done in it.
+      assert.strictEqual((yield* second.keeper.health).active, 0)
+      assert.deepStrictEqual(yield* second.host.signal("a", "Add", 1, { wait: true }), [1])
+      const { state, status } = yield* second.host.close("a")
+      assert.deepStrictEqual([state["sum"], status], [13, "completed"])
+    })
+  )
+
   it.effect("stay in memory as long as somebody watches or waits for their end", () =>
     Effect.gen(function* () {
       const first = yield* runner(journal(), TriggerFlow.toLayer(waiting), options)

@@ -435,6 +435,25 @@ export const standing = (engine: Engine): Machine["status"] => {
   return "waiting"
 }
 
+/**
+ * Whether an execution need not be in memory: all that is left of it waits for answers or timers, or, where it never
+ * closes by itself, for signals from outside. One that listens to what executions share has to be there to hear it.
+ *
+ * @category guards
+ */
+export const isDormant = (engine: Engine): boolean => {
+  const { exit, machine, plan, settings } = engine
+  if (exit !== undefined || plan.shared.size > 0 || engine.journal?.isIdle() === false) return false
+  return engine.isAtRest() || (machine.idle && machine.lifecycle === "open" && settings.autoClose === undefined)
+}
+
+/** How a durable execution stands: one that need not be in memory waits. @category getters */
+export const durablyStanding = (engine: Engine): Machine["status"] => {
+  const { machine, plan, settings } = engine
+  const isIdle = machine.idle && machine.lifecycle === "open" && settings.autoClose === undefined
+  return isIdle && machine.started && plan.shared.size === 0 ? "waiting" : standing(engine)
+}
+
 /** The engine that a question belongs to, and its id there. @category getters */
 export const locate = (engine: Engine, id: string): { readonly engine: Engine; readonly id: string } => {
   for (const { child } of childrenOf(engine)) {

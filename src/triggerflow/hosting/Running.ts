@@ -108,12 +108,15 @@ const questionsOf = (engine: Engine, path: ReadonlyArray<string>): ReadonlyArray
   return [...own, ...below]
 }
 
+const statusOf = (engine: Engine): Host.ExecutionStatus =>
+  engine.journal === undefined ? Outside.standing(engine) : Outside.durablyStanding(engine)
+
 /** What an execution knows of itself. @category getters */
 export const progressOf = (engine: Engine): Host.Progress => {
   const { cells, failures, lifecycle, result } = engine.machine
   const { exit } = engine
   return {
-    status: Outside.standing(engine),
+    status: statusOf(engine),
     lifecycle,
     questions: questionsOf(engine, []).toSorted((one, other) => one.at - other.at),
     state: cells.toJson(),
@@ -208,7 +211,7 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
 
   return {
     progress: writing === undefined ? Effect.sync(() => progressOf(engine)) : safely(engine, () => progressOf(engine)),
-    standing: Effect.sync(() => ({ status: Outside.standing(engine), lifecycle: engine.machine.lifecycle })),
+    standing: Effect.sync(() => ({ status: statusOf(engine), lifecycle: engine.machine.lifecycle })),
     signal,
     answer,
     intervene: (json, options) =>
@@ -227,7 +230,7 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
       ),
     cancel: (reason) => engine.shutdown(reason),
     closed: Effect.ignoreCause(engine.awaitClosed),
-    resting: Effect.sync(() => engine.isAtRest()),
+    resting: Effect.sync(() => Outside.isDormant(engine)),
     abandon: Effect.suspend(() => {
       const cause = engine.error(new FlowError.Left({}))
       return writing === undefined ? engine.abandon(cause) : writing.abandon(cause)

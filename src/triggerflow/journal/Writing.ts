@@ -14,7 +14,7 @@ import type { ExecutionJournal, JournalBatch } from "../../../services/Execution
 import * as FlowError from "../FlowError.ts"
 import type { Engine } from "../engine/Engine.ts"
 import type { Held, Journaling } from "../engine/Journaling.ts"
-import { standing } from "../engine/Outside.ts"
+import { durablyStanding } from "../engine/Outside.ts"
 import type { Command, Record } from "../engine/Record.ts"
 import { Waiters } from "../engine/Waiters.ts"
 import * as Saving from "../saving/Saving.ts"
@@ -201,7 +201,7 @@ export class Writing implements Journaling {
     this.completed = false
     return {
       records,
-      status: standing(engine),
+      status: durablyStanding(engine),
       lifecycle,
       ...due,
       ...(progressed ? { progressed } : {}),
