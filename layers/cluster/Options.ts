@@ -1,0 +1,119 @@
+/** How a process takes part in a cluster: the choices that there are, what they are by default, and why. */
+import type * as ShardingConfig from "effect/cluster/ShardingConfig"
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+
+/**
+ * What the runners and clients of a cluster have in common. `shards`, `lockExpiry` and `tables` have to be the same in all
+ * of them.
+ *
+ * @category models
+ */
+export interface ClusterOptions {
+  /**
+   * Into how many shards the executions of a flow are spread: no more runners than these share its work. Each runner
+   * renews the lock of each of its shards once in each `lockRefresh`. Default 32.
+   */
+  readonly shards?: number | undefined
+  /**
+   * After how long without a renewal a runner has lost its shards. Shorter: executions are taken over sooner. Longer: a
+   * runner may be busy or out of reach for longer without losing them. Default 5 s.
+   */
+  readonly lockExpiry?: Duration.Input | undefined
+  /** How often a runner renews its locks; at most a third of `lockExpiry`. Default 1 s. */
+  readonly lockRefresh?: Duration.Input | undefined
+  /** How long a request waits while no runner has its flow, before it fails (and may be repeated). Default 30 s. */
+  readonly patience?: Duration.Input | undefined
+}
+
+/**
+ * How a process runs executions.
+ *
+ * @category models
+ */
+export interface RunnerOptions extends ClusterOptions {
+  /** Where the other processes of the cluster reach this one. */
+  readonly host: string
+  readonly port: number
+  /** Where it listens, if that is another address. */
+  readonly listen?: { readonly host: string; readonly port: number } | undefined
+  /** How large its part of the shards is compared with other runners. Default 1. */
+  readonly weight?: number | undefined
+  /**
+   * How many requests to one execution may be on their way at once. One more waits in the database where it is persisted,
+   * and fails with an `ExecutionHostError` that is `retryable` where it only reads. Default 1,024.
+   */
+  readonly mailbox?: number | undefined
+  /** How many executions it holds in memory. The requests for others wait in the database. Default 10,000. */
+  readonly resident?: number | undefined
+  /** How many executions it takes over at once. Default 16. */
+  readonly activations?: number | undefined
+  /** After how long without a request an execution that only waits leaves the memory. Default 1 minute, at least 5 s. */
+  readonly idle?: Duration.Input | undefined
+  /** How long the requests that are at work may go on when a shard goes to another runner. Default 15 s. */
+  readonly drain?: Duration.Input | undefined
+  /**
+   * How long it waits for further registrations of flows before it joins with those that there are. Default 50 ms.
+   */
+  readonly settle?: Duration.Input | undefined
+}
+
+/** Where nobody says otherwise. @category constants */
+export const defaults = {
+  shards: 32,
+  lockExpiry: "5 seconds",
+  lockRefresh: "1 second",
+  patience: "30 seconds",
+  mailbox: 1024,
+  resident: 10_000,
+  activations: 16,
+  idle: "1 minute",
+  drain: "15 seconds",
+  settle: 50
+} as const
+
+type Config = Partial<ShardingConfig.ShardingConfig["Service"]>
+
+/**
+ * What all processes have in common. Shards are locked by rows and not by advisory locks: the number of an advisory lock
+ * comes from the place of the group among all groups that a runner knows, so that runners which have registered different
+ * flows would lock different numbers for one shard, and both would own it.
+ *
+ * @category conversions
+ */
+export const common = (options: ClusterOptions): Config => ({
+  runnerAddress: Option.none(),
+  shardsPerGroup: options.shards ?? defaults.shards,
+  shardLockExpiration: options.lockExpiry ?? defaults.lockExpiry,
+  shardLockRefreshInterval: options.lockRefresh ?? defaults.lockRefresh,
+  shardLockDisableAdvisory: true,
+  refreshAssignmentsInterval: 500,
+  entityMessagePollInterval: 500,
+  entityReplyPollInterval: 100,
+  sendRetryInterval: 50,
+  simulateRemoteSerialization: false
+})
+
+/** A runner that joins some groups. `default` is where the health of runners is checked. @category conversions */
+export const ofRunner = (options: RunnerOptions, groups: ReadonlyArray<string>): Config => ({
+  ...common(options),
+  runnerAddress: Option.some(RunnerAddress.make(options.host, options.port)),
+  runnerListenAddress:
+    options.listen === undefined
+      ? Option.none()
+      : Option.some(RunnerAddress.make(options.listen.host, options.listen.port)),
+  runnerShardWeight: options.weight ?? 1,
+  availableShardGroups: ["default", ...groups],
+  assignedShardGroups: ["default", ...groups],
+  runnerHealthCheckInterval: options.lockRefresh ?? defaults.lockRefresh,
+  entityMailboxCapacity: options.mailbox ?? defaults.mailbox,
+  maxResidentEntities: options.resident ?? defaults.resident,
+  entityMaxIdleTime: options.idle ?? defaults.idle,
+  entityTerminationTimeout: options.drain ?? defaults.drain,
+  entityRegistrationTimeout: "10 seconds",
+  preemptiveShutdown: true
+})
+
+/** A time in milliseconds. @category conversions */
+export const millis = (input: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(input))
