@@ -17,6 +17,7 @@ import { JournalStore } from "../../services/JournalStore.ts"
 import { ClusterHost } from "./ClusterHost.ts"
 import { failed } from "./Errors.ts"
 import { EndedExecutions, Executions } from "./Executions.ts"
+import * as Leases from "./Leases.ts"
 import { Node } from "./Node.ts"
 import * as Options from "./Options.ts"
 import * as Transports from "./Transports.ts"
@@ -93,7 +94,10 @@ export const clientOver = (
 const storages = (
   options: Options.ClusterOptions
 ): Layer.Layer<Storage, Host.ExecutionHostError, SqlClient.SqlClient> =>
-  Layer.merge(SqlMessageStorage.layer.pipe(Layer.provide(NodeCrypto.layerDigest)), SqlRunnerStorage.layer).pipe(
+  Layer.merge(
+    SqlMessageStorage.layer.pipe(Layer.provide(NodeCrypto.layerDigest)),
+    Layer.provide(Leases.layer(Options.trusted(options)), SqlRunnerStorage.layer)
+  ).pipe(
     Layer.provide(ShardingConfig.layer(Options.common(options))),
     Layer.fresh,
     Layer.catchCause((cause) =>

@@ -45,6 +45,9 @@ const fresh: Effect.Effect<string> = Effect.map(
   (parts) => parts.map((part) => part.toString(16).padStart(8, "0")).join("")
 )
 
+/** Which runners have joined a shard group, by the name of the group. */
+type Groups = ReadonlyMap<string, ReadonlySet<string>>
+
 /** What a client of the cluster needs. @category models */
 export interface Parts {
   readonly sharding: Sharding["Service"]
@@ -62,7 +65,7 @@ export class ClusterHost {
   private readonly patience: number
   private readonly places = new Map<string, Place>()
   private readonly clients = new Map<string, (id: string) => Client>()
-  private groups: ReadonlySet<string> = new Set()
+  private groups: Groups = new Map()
   private readAt = 0
   closed = false
 
@@ -78,15 +81,22 @@ export class ClusterHost {
   // --- where executions are ---
 
   /** The shard groups that runners have joined: as it was a moment ago, or as it is now. */
-  private known(operation: string): Effect.Effect<ReadonlySet<string>, Host.ExecutionHostError> {
+  private known(operation: string): Effect.Effect<Groups, Host.ExecutionHostError> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       if (now - this.readAt < freshness) return Effect.succeed(this.groups)
       return this.parts.runners.getRunners.pipe(
         Effect.mapError((error) => Errors.fromSend(operation, error)),
         Effect.map((runners) => {
           this.readAt = now
-          this.groups = new Set(runners.flatMap(([runner]) => runner.groups))
-          return this.groups
+          const groups = new Map<string, Set<string>>()
+          for (const [{ address, groups: joined }] of runners)
+            for (const group of joined) {
+              const there = groups.get(group)
+              if (there === undefined) groups.set(group, new Set([address.toString()]))
+              else there.add(address.toString())
+            }
+          this.groups = groups
+          return groups
         })
       )
     })
@@ -134,25 +144,39 @@ export class ClusterHost {
 
   // --- asking ---
 
-  /** Fails when no runner has had the flow for as long as one waits. */
-  private unserved(operation: string, place: Place): Effect.Effect<never, Host.ExecutionHostError> {
+  /**
+   * Looks after a request that is on its way. A runner that has died closes its connections, and the cluster sends the
+   * request to the next one. A runner that is frozen, or cannot be reached any more, does not: then it is told from the
+   * list of runners that one of them is gone, and the request is sent once more. Fails when no runner has had the flow for
+   * as long as one waits.
+   */
+  private lookAfter(operation: string, id: string, place: Place): Effect.Effect<never, Host.ExecutionHostError | Moved> {
     return Effect.gen({ self: this }, function* () {
       let since: number | undefined
+      // As it was before the request: it may have been sent to one that has gone meanwhile.
+      const seen = new Set(this.groups.get(place.group))
       while (true) {
         yield* Effect.sleep(Math.min(1000, this.patience))
         if (this.closed) return yield* Effect.fail(Errors.failed(operation, "it has been closed.", false))
         const groups = yield* Effect.option(this.known(operation))
+        if (Option.isNone(groups)) continue
+        const there = groups.value.get(place.group)
         const now = yield* Clock.currentTimeMillis
-        if (Option.isNone(groups) || groups.value.has(place.group)) since = undefined
-        else since ??= now
-        if (since !== undefined && now - since >= this.patience)
-          return yield* Effect.fail(
-            Errors.failed(
-              operation,
-              `no runner has registered the flow ${JSON.stringify(place.flow)}. Start one, and ask again under the same id.`,
-              true
+        if (there === undefined) {
+          since ??= now
+          if (now - since >= this.patience)
+            return yield* Effect.fail(
+              Errors.failed(
+                operation,
+                `no runner has registered the flow ${JSON.stringify(place.flow)}. Start one, and ask again under the same id.`,
+                true
+              )
             )
-          )
+          continue
+        }
+        since = undefined
+        for (const address of seen) if (!there.has(address)) return yield* Effect.fail(new Moved({ id }))
+        for (const address of there) seen.add(address)
       }
     })
   }
@@ -183,11 +207,11 @@ export class ClusterHost {
     const once = Effect.flatMap(at === undefined ? this.place(operation, id) : Effect.succeed(at), (place) =>
       Effect.raceFirst(
         Effect.flatMap(this.client(place, id), send),
-        this.unserved(operation, place)
+        this.lookAfter(operation, id, place)
       )
     )
     return Effect.catchCause(once, (cause): Effect.Effect<A, Exclude<E, Errors.SendError | Moved> | Reachable> => {
-      const answer = this.answer<E | Reachable>(operation, cause)
+      const answer = this.answer<E | Reachable | Moved>(operation, cause)
       // `Reachable` is none of the errors that are taken out.
       if (Result.isFailure(answer))
         return Effect.fail(answer.failure as Exclude<E, Errors.SendError | Moved> | Reachable)
@@ -266,7 +290,7 @@ export class ClusterHost {
   ): Effect.Effect<Place, Host.UnknownFlow | Host.ExecutionHostError> {
     return Effect.gen({ self: this }, function* () {
       for (let attempt = 0; ; attempt++) {
-        const groups = new Set(yield* this.known(operation))
+        const groups = new Set((yield* this.known(operation)).keys())
         for (const runner of this.parts.node?.flows.values() ?? []) groups.add(placeOf(runner.flow, runner.version).group)
         const places = placesOf(flow, groups)
         const wanted = version === undefined ? undefined : placeOf(flow, version).group
@@ -295,7 +319,7 @@ export class ClusterHost {
                 next = cursor + 1
                 return true
               }),
-              Stream.interruptWhen(this.unserved(operation, place))
+              Stream.interruptWhen(this.lookAfter(operation, id, place))
             )
           )
         )

@@ -21,7 +21,10 @@ export interface ClusterOptions {
    * runner may be busy or out of reach for longer without losing them. Default 5 s.
    */
   readonly lockExpiry?: Duration.Input | undefined
-  /** How often a runner renews its locks; at most a third of `lockExpiry`. Default 1 s. */
+  /**
+   * How often a runner renews its locks; at most a third of `lockExpiry`, which is the default. A renewal that takes
+   * longer than this loses the shards, and a shorter time gains nothing: a lock expires no sooner.
+   */
   readonly lockRefresh?: Duration.Input | undefined
   /** How long a request waits while no runner has its flow, before it fails (and may be repeated). Default 30 s. */
   readonly patience?: Duration.Input | undefined
@@ -63,7 +66,6 @@ export interface RunnerOptions extends ClusterOptions {
 export const defaults = {
   shards: 32,
   lockExpiry: "5 seconds",
-  lockRefresh: "1 second",
   patience: "30 seconds",
   mailbox: 1024,
   resident: 10_000,
@@ -72,6 +74,15 @@ export const defaults = {
   drain: "15 seconds",
   settle: 50
 } as const
+
+/** How often locks are renewed, in milliseconds. */
+const refreshOf = (options: ClusterOptions): number => {
+  const most = millis(options.lockExpiry ?? defaults.lockExpiry) / 3
+  return options.lockRefresh === undefined ? most : Math.min(most, millis(options.lockRefresh))
+}
+
+/** For how long a lock that was renewed is believed to be held without asking, in milliseconds. @category conversions */
+export const trusted = (options: ClusterOptions): number => refreshOf(options) / 2
 
 type Config = Partial<ShardingConfig.ShardingConfig["Service"]>
 
@@ -86,7 +97,7 @@ export const common = (options: ClusterOptions): Config => ({
   runnerAddress: Option.none(),
   shardsPerGroup: options.shards ?? defaults.shards,
   shardLockExpiration: options.lockExpiry ?? defaults.lockExpiry,
-  shardLockRefreshInterval: options.lockRefresh ?? defaults.lockRefresh,
+  shardLockRefreshInterval: refreshOf(options),
   shardLockDisableAdvisory: true,
   refreshAssignmentsInterval: 500,
   entityMessagePollInterval: 500,
@@ -106,7 +117,7 @@ export const ofRunner = (options: RunnerOptions, groups: ReadonlyArray<string>):
   runnerShardWeight: options.weight ?? 1,
   availableShardGroups: ["default", ...groups],
   assignedShardGroups: ["default", ...groups],
-  runnerHealthCheckInterval: options.lockRefresh ?? defaults.lockRefresh,
+  runnerHealthCheckInterval: "1 second",
   entityMailboxCapacity: options.mailbox ?? defaults.mailbox,
   maxResidentEntities: options.resident ?? defaults.resident,
   entityMaxIdleTime: options.idle ?? defaults.idle,
