@@ -5,6 +5,7 @@
  */
 import * as Entity from "effect/cluster/Entity"
 import type { Sharding } from "effect/cluster/Sharding"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
@@ -31,6 +32,8 @@ export interface Shared {
 interface Held {
   readonly kept: Executions.KeptExecution
   readonly scope: Scope.Closeable
+  /** What was asked of it here, by key; the oldest first. */
+  readonly requests: Map<string, Effect.Effect<unknown, unknown>>
 }
 
 type Refused = Host.UnknownExecution | Host.ExecutionHostError | Moved
@@ -38,6 +41,9 @@ type Services = Sharding | Entity.CurrentAddress
 
 /** How long a new entity waits for a request before it looks by itself what is left to do, in milliseconds. */
 const unasked = 100
+
+/** How many requests to an execution are known again. */
+const rememberedRequests = 4096
 
 class Slot {
   readonly id: string
@@ -71,6 +77,32 @@ class Slot {
           if (this.held !== undefined) return Effect.succeed(this.held.kept)
           const { activating, executions, flowOf } = this.shared
           return this.hold(activating.withPermit(executions.activate(this.id, flowOf)))
+        })
+      )
+    })
+  }
+
+  /**
+   * Does what is asked under a key once in this life of the execution here: the cluster hands a request over again where
+   * its reply could not be stored.
+   */
+  once<A, E>(key: string, ask: (kept: Executions.KeptExecution) => Effect.Effect<A, E>) {
+    return Effect.flatMap(this.take, (kept): Effect.Effect<A, E> => {
+      const { requests } = kept === this.held?.kept ? this.held : { requests: new Map<string, Effect.Effect<unknown, unknown>>() }
+      const known = requests.get(key)
+      // Under one key stands one kind of request.
+      if (known !== undefined) return known as Effect.Effect<A, E>
+      const outcome = Deferred.makeUnsafe<A, E>()
+      requests.set(key, Deferred.await(outcome))
+      for (const oldest of requests.keys()) {
+        if (requests.size <= rememberedRequests) break
+        requests.delete(oldest)
+      }
+      return Effect.onExit(ask(kept), (exit) =>
+        Effect.sync(() => {
+          Deferred.doneUnsafe(outcome, exit)
+          // Who asks again wants it done.
+          if (Exit.hasInterrupts(exit)) requests.delete(key)
         })
       )
     })
@@ -111,7 +143,7 @@ class Slot {
           yield* Scope.close(scope, exit)
           return yield* exit
         }
-        const held: Held = { kept: exit.value, scope }
+        const held: Held = { kept: exit.value, scope, requests: new Map() }
         this.held = held
         // Whoever is told that it has started can rely on it: a runner that dies from now on is followed by another.
         yield* this.keep(yield* firstWork(held.kept))
@@ -172,16 +204,18 @@ export const handlersOf = (entity: ExecutionEntity, place: Place, shared: Shared
       Effect.ignoreCause(clientOf(id).Wake(due, { discard: true }))
     )
     const take = Effect.provideContext(slot.take, services)
+    const once = <A, E>(key: string, ask: (kept: Executions.KeptExecution) => Effect.Effect<A, E>) =>
+      Effect.provideContext(slot.once(key, ask), services)
     // Without a request: a runner before has left it behind at work.
     yield* Effect.forkScoped(Effect.ignoreCause(Effect.delay(take, unasked)))
     return entity.of({
       Start: ({ payload }) => Effect.provideContext(slot.start(payload.request), services),
       Signal: ({ payload: { key, payload, signal, wait } }) =>
-        Effect.flatMap(take, (kept) => kept.signal(signal, payload, wait, key)),
-      Answer: ({ payload: { options, question, value } }) =>
-        Effect.flatMap(take, (kept) => kept.answer(question, value, options)),
+        once(key, (kept) => kept.signal(signal, payload, wait, key)),
+      Answer: ({ payload: { key, options, question, value } }) =>
+        once(key, (kept) => kept.answer(question, value, { requestId: key, ...options })),
       Intervene: ({ payload: { key, options, payload } }) =>
-        Effect.flatMap(take, (kept) => kept.intervene(payload, { id: key, ...options })),
+        once(key, (kept) => kept.intervene(payload, { id: key, ...options })),
       Seal: () => Effect.flatMap(take, (kept) => kept.seal),
       Close: ({ payload: { options } }) =>
         Effect.flatMap(take, (kept) => Effect.andThen(kept.close(options), viewOf(kept))),
