@@ -3,7 +3,7 @@
  * by another when that one is no more. A program runs in one process or in many by swapping this Layer.
  */
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
-import { MessageStorage } from "effect/cluster/MessageStorage"
+import type { MessageStorage } from "effect/cluster/MessageStorage"
 import { RunnerStorage } from "effect/cluster/RunnerStorage"
 import { Sharding } from "effect/cluster/Sharding"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
@@ -61,11 +61,7 @@ const make = <R>(
 export const runnerOver = (
   options: Options.RunnerOptions,
   transport: Transports.Transport = Transports.http
-): Layer.Layer<
-  Host.ExecutionHost,
-  Host.ExecutionHostError,
-  Executions | EndedExecutions | JournalStore | Storage
-> =>
+): Layer.Layer<Host.ExecutionHost, Host.ExecutionHostError, Executions | EndedExecutions | JournalStore | Storage> =>
   make(
     options,
     transport,
@@ -88,7 +84,11 @@ export const clientOver = (
   options: Options.ClusterOptions,
   transport: Transports.Transport = Transports.http
 ): Layer.Layer<Host.ExecutionHost, Host.ExecutionHostError, EndedExecutions | JournalStore | Storage> =>
-  make(options, transport, Effect.sync((): Node | undefined => undefined))
+  make(
+    options,
+    transport,
+    Effect.sync((): Node | undefined => undefined)
+  )
 
 /** The storages of a cluster in a database, with their tables. */
 const storages = (
@@ -127,8 +127,5 @@ export const runner = (
  */
 export const client = (
   options: Options.ClusterOptions = {}
-): Layer.Layer<
-  Host.ExecutionHost,
-  Host.ExecutionHostError,
-  EndedExecutions | JournalStore | SqlClient.SqlClient
-> => Layer.provide(clientOver(options), storages(options))
+): Layer.Layer<Host.ExecutionHost, Host.ExecutionHostError, EndedExecutions | JournalStore | SqlClient.SqlClient> =>
+  Layer.provide(clientOver(options), storages(options))

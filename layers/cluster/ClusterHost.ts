@@ -35,6 +35,8 @@ const isSendError = (error: { readonly _tag: string }): error is Errors.SendErro
 const again = 50
 /** For how long it believes what it has read about the runners, in milliseconds. */
 const freshness = 500
+/** For how long the cluster may still send to a runner that is gone from the list, in milliseconds. */
+const departing = 3000
 /** How many executions it remembers the places of. */
 const remembered = 10_000
 /** What the column of the database holds. */
@@ -66,6 +68,8 @@ export class ClusterHost {
   private readonly places = new Map<string, Place>()
   private readonly clients = new Map<string, (id: string) => Client>()
   private groups: Groups = new Map()
+  /** When runners were seen in a group last. */
+  private readonly lastSeen = new Map<string, Map<string, number>>()
   private readAt = 0
   closed = false
 
@@ -95,11 +99,18 @@ export class ClusterHost {
               if (there === undefined) groups.set(group, new Set([address.toString()]))
               else there.add(address.toString())
             }
+          for (const [group, there] of groups) for (const address of there) this.present(group).set(address, now)
           this.groups = groups
           return groups
         })
       )
     })
+  }
+
+  private present(group: string): Map<string, number> {
+    let there = this.lastSeen.get(group)
+    if (there === undefined) this.lastSeen.set(group, (there = new Map()))
+    return there
   }
 
   private head(operation: string, id: string): Effect.Effect<JournalHead, Reachable> {
@@ -150,11 +161,19 @@ export class ClusterHost {
    * list of runners that one of them is gone, and the request is sent once more. Fails when no runner has had the flow for
    * as long as one waits.
    */
-  private lookAfter(operation: string, id: string, place: Place): Effect.Effect<never, Host.ExecutionHostError | Moved> {
+  private lookAfter(
+    operation: string,
+    id: string,
+    place: Place
+  ): Effect.Effect<never, Host.ExecutionHostError | Moved> {
     return Effect.gen({ self: this }, function* () {
       let since: number | undefined
-      // As it was before the request: it may have been sent to one that has gone meanwhile.
+      // The cluster sends by a list that is somewhat older: perhaps to one that has gone already.
       const seen = new Set(this.groups.get(place.group))
+      const began = yield* Clock.currentTimeMillis
+      for (const [address, at] of this.present(place.group))
+        if (began - at < departing) seen.add(address)
+        else this.present(place.group).delete(address)
       while (true) {
         yield* Effect.sleep(Math.min(1000, this.patience))
         if (this.closed) return yield* Effect.fail(Errors.failed(operation, "it has been closed.", false))
@@ -205,16 +224,16 @@ export class ClusterHost {
     at?: Place
   ): Effect.Effect<A, Exclude<E, Errors.SendError | Moved> | Reachable> {
     const once = Effect.flatMap(at === undefined ? this.place(operation, id) : Effect.succeed(at), (place) =>
-      Effect.raceFirst(
-        Effect.flatMap(this.client(place, id), send),
-        this.lookAfter(operation, id, place)
-      )
+      Effect.raceFirst(Effect.flatMap(this.client(place, id), send), this.lookAfter(operation, id, place))
     )
     return Effect.catchCause(once, (cause): Effect.Effect<A, Exclude<E, Errors.SendError | Moved> | Reachable> => {
       const answer = this.answer<E | Reachable | Moved>(operation, cause)
       // `Reachable` is none of the errors that are taken out.
-      if (Result.isFailure(answer))
-        return Effect.fail(answer.failure as Exclude<E, Errors.SendError | Moved> | Reachable)
+      if (Result.isFailure(answer)) {
+        const { failure } = answer
+        // See above.
+        return Effect.fail(failure as Exclude<E, Errors.SendError | Moved> | Reachable)
+      }
       this.places.delete(id)
       return Effect.delay(
         Effect.suspend(() => this.ask(operation, id, send, at)),
@@ -274,7 +293,12 @@ export class ClusterHost {
       const place = yield* this.destination(operation, request)
       const id = request.id ?? (yield* fresh)
       const key = yield* fresh
-      const started = yield* this.ask(operation, id, (client) => client.Start({ key, request: { ...request, id } }), place)
+      const started = yield* this.ask(
+        operation,
+        id,
+        (client) => client.Start({ key, request: { ...request, id } }),
+        place
+      )
       this.remember(id, place)
       return started
     }).pipe(
@@ -291,14 +315,17 @@ export class ClusterHost {
     return Effect.gen({ self: this }, function* () {
       for (let attempt = 0; ; attempt++) {
         const groups = new Set((yield* this.known(operation)).keys())
-        for (const runner of this.parts.node?.flows.values() ?? []) groups.add(placeOf(runner.flow, runner.version).group)
+        for (const runner of this.parts.node?.flows.values() ?? [])
+          groups.add(placeOf(runner.flow, runner.version).group)
         const places = placesOf(flow, groups)
         const wanted = version === undefined ? undefined : placeOf(flow, version).group
         const place = wanted === undefined ? places[0] : places.find(({ group }) => group === wanted)
         if (place !== undefined) return place
         if (attempt > 0) {
           const known = places.map(({ major }) => major)
-          return yield* Effect.fail(new Host.UnknownFlow({ flow, ...(version === undefined ? {} : { version }), known }))
+          return yield* Effect.fail(
+            new Host.UnknownFlow({ flow, ...(version === undefined ? {} : { version }), known })
+          )
         }
         this.readAt = 0
       }
@@ -355,7 +382,11 @@ export class ClusterHost {
     register: (runner) =>
       this.parts.node === undefined
         ? Effect.fail(
-            Errors.failed("register a flow", "this process only asks. Use Cluster.runner where flows are to run.", false)
+            Errors.failed(
+              "register a flow",
+              "this process only asks. Use Cluster.runner where flows are to run.",
+              false
+            )
           )
         : this.parts.node.register(runner),
     start: (request) => this.start(request),

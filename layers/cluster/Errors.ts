@@ -27,7 +27,11 @@ export const fromSend = (operation: string, error: SendError): Host.ExecutionHos
         true
       )
     case "AlreadyProcessingMessage":
-      return failed(operation, "the same request is being processed. Wait a little and ask for its outcome again.", true)
+      return failed(
+        operation,
+        "the same request is being processed. Wait a little and ask for its outcome again.",
+        true
+      )
     case "EntityNotAssignedToRunner":
       return failed(operation, "no runner has the execution at the moment. Try again a little later.", true)
     case "PersistenceError":

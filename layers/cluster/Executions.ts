@@ -67,11 +67,7 @@ export class Executions extends Context.Service<
       runner: Host.FlowRunner,
       request: Host.StartRequest & { readonly id: string },
       flowOf: FlowOf
-    ) => Effect.Effect<
-      KeptExecution,
-      Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError,
-      Scope.Scope
-    >
+    ) => Effect.Effect<KeptExecution, Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError, Scope.Scope>
     /** Takes an execution over, whoever has it, and goes on with it. One that has closed is given as it was left. */
     readonly activate: (
       id: string,

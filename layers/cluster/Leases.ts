@@ -39,7 +39,8 @@ export const layer = (trusted: number): Layer.Layer<RunnerStorage, never, Runner
           Effect.flatMap(now, (at) => {
             const asked = [...shards]
             const certain =
-              asked.length > 0 && asked.every((shard) => at - (renewed.get(keyOf(address, shard)) ?? -Infinity) < trusted)
+              asked.length > 0 &&
+              asked.every((shard) => at - (renewed.get(keyOf(address, shard)) ?? -Infinity) < trusted)
             if (certain) return Effect.succeed(asked)
             return Effect.tap(storage.refresh(address, asked), (held) =>
               Effect.sync(() => note(address, asked, held, at))

@@ -59,9 +59,7 @@ export class Node {
   }
 
   /** Lets this runner run a flow until the Scope closes; then its executions have stopped here. */
-  register(
-    runner: Host.FlowRunner
-  ): Effect.Effect<void, Host.FlowRegistered | Host.ExecutionHostError, Scope.Scope> {
+  register(runner: Host.FlowRunner): Effect.Effect<void, Host.FlowRegistered | Host.ExecutionHostError, Scope.Scope> {
     const { flow, version } = runner
     const key = JSON.stringify([flow, version ?? null])
     return Effect.asVoid(

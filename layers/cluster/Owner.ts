@@ -15,7 +15,7 @@ import * as Host from "../../services/ExecutionHost.ts"
 import { canonical } from "../../services/Json.ts"
 import * as Executions from "./Executions.ts"
 import { majorOf, type Place } from "./Places.ts"
-import { Due, type ExecutionEntity, Moved } from "./Protocol.ts"
+import { Due, type ExecutionEntity, type Moved } from "./Protocol.ts"
 
 /** What the entities of a runner share. @category models */
 export interface Shared {
@@ -54,13 +54,7 @@ class Slot {
   readonly lock = Semaphore.makeUnsafe(1)
   held: Held | undefined
 
-  constructor(
-    id: string,
-    shared: Shared,
-    place: Place,
-    scope: Scope.Scope,
-    client: (due: Due) => Effect.Effect<void>
-  ) {
+  constructor(id: string, shared: Shared, place: Place, scope: Scope.Scope, client: (due: Due) => Effect.Effect<void>) {
     this.id = id
     this.shared = shared
     this.place = place
@@ -88,7 +82,8 @@ class Slot {
    */
   once<A, E>(key: string, ask: (kept: Executions.KeptExecution) => Effect.Effect<A, E>) {
     return Effect.flatMap(this.take, (kept): Effect.Effect<A, E> => {
-      const { requests } = kept === this.held?.kept ? this.held : { requests: new Map<string, Effect.Effect<unknown, unknown>>() }
+      const { requests } =
+        kept === this.held?.kept ? this.held : { requests: new Map<string, Effect.Effect<unknown, unknown>>() }
       const known = requests.get(key)
       // Under one key stands one kind of request.
       if (known !== undefined) return known as Effect.Effect<A, E>
@@ -118,7 +113,8 @@ class Slot {
             return conflict === undefined ? Effect.succeed(this.id) : Effect.fail(conflict)
           })
         const { flow, version } = request
-        const runner = (version === undefined ? undefined : this.shared.flowOf(flow, version)) ?? this.shared.newest(this.place)
+        const runner =
+          (version === undefined ? undefined : this.shared.flowOf(flow, version)) ?? this.shared.newest(this.place)
         if (runner === undefined) {
           const known = this.shared.versions(flow)
           return Effect.fail(new Host.UnknownFlow({ flow, ...(version === undefined ? {} : { version }), known }))
@@ -174,11 +170,7 @@ class Slot {
   }
 }
 
-type Start =
-  | Host.UnknownFlow
-  | Host.ExecutionConflict
-  | Host.FlowFailed
-  | Host.ExecutionHostError
+type Start = Host.UnknownFlow | Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError
 
 const firstWork = (kept: Executions.KeptExecution): Effect.Effect<Executions.Work> =>
   Effect.map(Stream.runHead(kept.work), (first) => (first._tag === "Some" ? first.value : { atWork: false }))

@@ -102,7 +102,10 @@ const protocol = changes.merge(reads).annotateRpcs(ClusterSchema.InterruptOnTerm
  * @category constructors
  */
 export const entityOf = (place: Place) =>
-  Entity.fromRpcGroup(place.group, protocol.annotate(ClusterSchema.ShardGroup, () => place.group))
+  Entity.fromRpcGroup(
+    place.group,
+    protocol.annotate(ClusterSchema.ShardGroup, () => place.group)
+  )
 
 /** The entity type of a place, as a type. @category models */
 export type ExecutionEntity = ReturnType<typeof entityOf>

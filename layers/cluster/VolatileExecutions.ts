@@ -23,7 +23,10 @@ const decodeView = Schema.decodeUnknownEffect(Schema.toCodecJson(Host.ExecutionV
 type Store = Journal.JournalStore["Service"]
 
 /** What is left of an execution that has closed; its snapshot is its view. */
-const viewIn = (journal: Store, id: string): Effect.Effect<Option.Option<Host.ExecutionView>, Host.ExecutionHostError> =>
+const viewIn = (
+  journal: Store,
+  id: string
+): Effect.Effect<Option.Option<Host.ExecutionView>, Host.ExecutionHostError> =>
   Effect.gen(function* () {
     const operation = `read ${id}`
     const read = yield* Effect.mapError(journal.read(id), (error) =>
@@ -50,11 +53,7 @@ class Volatile {
     runner: Host.FlowRunner,
     request: Host.StartRequest & { readonly id: string },
     flowOf: FlowOf
-  ): Effect.Effect<
-    KeptExecution,
-    Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError,
-    Scope.Scope
-  > {
+  ): Effect.Effect<KeptExecution, Host.ExecutionConflict | Host.FlowFailed | Host.ExecutionHostError, Scope.Scope> {
     const { flow, id } = request
     const operation = `start ${flow}`
     const input = canonical(request.input)
@@ -160,7 +159,10 @@ class Volatile {
       const view = yield* viewIn(this.journal, id)
       if (Option.isNone(view)) return yield* Effect.fail(failed(operation, "somebody else has it. Ask again.", true))
       const after = yield* Effect.mapError(this.journal.get(id), (error) => fromJournal(operation, error))
-      return ended(view.value, Option.getOrElse(after, () => known.value))
+      return ended(
+        view.value,
+        Option.getOrElse(after, () => known.value)
+      )
     })
   }
 
@@ -199,8 +201,7 @@ const now = Effect.clockWith((clock) => clock.currentTimeMillis)
 /** An execution of which only its end is left. */
 const ended = (view: Host.ExecutionView, head: Journal.JournalHead): KeptExecution => {
   const { flow, id } = view
-  const gone = (message: string) =>
-    Effect.fail(new Host.FlowFailed({ flow, id, failure: { _tag: "Defect", message } }))
+  const gone = (message: string) => Effect.fail(new Host.FlowFailed({ flow, id, failure: { _tag: "Defect", message } }))
   const closed = gone(`The execution ${id} has closed. Start another.`)
   return {
     head: Effect.succeed(head),
@@ -209,7 +210,8 @@ const ended = (view: Host.ExecutionView, head: Journal.JournalHead): KeptExecuti
     signal: () => closed,
     answer: () => closed,
     intervene: () => closed,
-    watch: () => Stream.fromEffect(gone(`The stream of the execution ${id} was in the memory of its runner, and is gone.`)),
+    watch: () =>
+      Stream.fromEffect(gone(`The stream of the execution ${id} was in the memory of its runner, and is gone.`)),
     seal: Effect.void,
     close: () => Effect.void,
     cancel: () => Effect.void,

@@ -18,9 +18,11 @@ export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
 })
 
 /** Storages in memory, for all processes of a cluster. */
-export const storages = Layer.mergeAll(MessageStorage.layerMemory, RunnerStorage.layerMemory, JournalStores.memory).pipe(
-  Layer.provide(ShardingConfig.layer())
-)
+export const storages = Layer.mergeAll(
+  MessageStorage.layerMemory,
+  RunnerStorage.layerMemory,
+  JournalStores.memory
+).pipe(Layer.provide(ShardingConfig.layer()))
 
 export const ended = VolatileExecutions.layerEnded
 

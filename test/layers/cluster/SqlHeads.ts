@@ -15,7 +15,13 @@ export const layer = Layer.effect(
   JournalStore,
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    yield* sql`CREATE TABLE IF NOT EXISTS test_heads (id TEXT PRIMARY KEY, head TEXT NOT NULL, snapshot TEXT)`
+    // Processes that begin at once make it one after the other.
+    yield* sql.withTransaction(
+      Effect.andThen(
+        sql`SELECT pg_advisory_xact_lock(7)`,
+        sql`CREATE TABLE IF NOT EXISTS test_heads (id TEXT PRIMARY KEY, head TEXT NOT NULL, snapshot TEXT)`
+      )
+    )
     const headOf = (row: Row) => Schema.decodeUnknownSync(JournalHead)(JSON.parse(row.head))
     const find = (id: string, lock: boolean) =>
       lock
@@ -35,8 +41,17 @@ export const layer = Layer.effect(
       create: ({ records: _, ...creation }) =>
         Effect.gen(function* () {
           const at = yield* Clock.currentTimeMillis
-          const head: JournalHead = { ...creation, startedAt: at, updatedAt: at, seq: 1, snapshot: 0, fence: 1, tries: 0 }
-          const made = yield* sql`INSERT INTO test_heads (id, head) VALUES (${head.id}, ${JSON.stringify(head)}) ON CONFLICT DO NOTHING RETURNING id`
+          const head: JournalHead = {
+            ...creation,
+            startedAt: at,
+            updatedAt: at,
+            seq: 1,
+            snapshot: 0,
+            fence: 1,
+            tries: 0
+          }
+          const made =
+            yield* sql`INSERT INTO test_heads (id, head) VALUES (${head.id}, ${JSON.stringify(head)}) ON CONFLICT DO NOTHING RETURNING id`
           if (made.length > 0) return { created: true, head }
           const [row] = yield* find(head.id, false)
           return { created: false, head: row === undefined ? head : headOf(row) }
@@ -89,9 +104,12 @@ export const layer = Layer.effect(
               })
         ),
       list: () =>
-        Effect.map(Effect.mapError(sql<Row>`SELECT head, snapshot FROM test_heads ORDER BY id`, failed("list")), (rows) => ({
-          heads: rows.map(headOf)
-        })),
+        Effect.map(
+          Effect.mapError(sql<Row>`SELECT head, snapshot FROM test_heads ORDER BY id`, failed("list")),
+          (rows) => ({
+            heads: rows.map(headOf)
+          })
+        ),
       remove: (id) => Effect.asVoid(Effect.mapError(sql`DELETE FROM test_heads WHERE id = ${id}`, failed("remove"))),
       claim: () => unused,
       release: () => unused,

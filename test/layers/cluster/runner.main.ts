@@ -1,7 +1,7 @@
 /** A runner process of the tests: `node runner.main.ts <port>`, with the database in DATABASE_URL. */
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Logger, Redacted } from "effect"
+import { Effect, Layer, Redacted } from "effect"
 import { Cluster, VolatileExecutions } from "effigent/layers/cluster"
 import { TriggerFlow } from "effigent/triggerflow"
 import * as SqlHeads from "./SqlHeads.ts"
@@ -16,7 +16,6 @@ TriggerFlow.toLayer(work).pipe(
   Layer.provide([VolatileExecutions.layer(name), VolatileExecutions.layerEnded]),
   Layer.provide(SqlHeads.layer),
   Layer.provide(database),
-  Layer.provide(Logger.layer([Logger.consolePretty({ stderr: true } as never)])),
-  (layer) => Layer.launch(Layer.merge(layer, Layer.effectDiscard(Effect.sync(() => console.log("up"))))),
+  (layer) => Layer.launch(Layer.provide(Layer.effectDiscard(Effect.sync(() => console.log("up"))), layer)),
   NodeRuntime.runMain
 )
