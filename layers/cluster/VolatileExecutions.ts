@@ -216,6 +216,9 @@ const ended = (view: Host.ExecutionView, head: Journal.JournalHead): KeptExecuti
     close: () => Effect.void,
     cancel: () => Effect.void,
     closed: Effect.void,
+    resting: Effect.succeed(false),
+    leave: () => Effect.void,
+    abandon: Effect.void,
     work: Stream.make({ atWork: false }),
     lost: Effect.never
   }
