@@ -343,6 +343,10 @@ export class JournalStore extends Context.Service<
      * dead letters, whose owner has lost its lease, and that do not wait, or wait for something that is due.
      */
     readonly claim: (request: ClaimRequest) => Effect.Effect<ReadonlyArray<JournalHead>, JournalStoreError>
+    /** What `claim` would take now, the longest due first, without taking it. */
+    readonly claimable: (
+      request: Omit<ClaimRequest, "owner">
+    ) => Effect.Effect<ReadonlyArray<JournalHead>, JournalStoreError>
     /**
      * Takes one execution, whether something is due or not. `force`: also from an owner that has its lease. None where it
      * is not there, closed, a dead letter, or another owner's; the claimer's own is claimed anew.

@@ -10,17 +10,17 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
-import type { Json } from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Host from "../../services/ExecutionHost.ts"
 import { canonical } from "../../services/Json.ts"
 import type { JournalHead, JournalStore } from "../../services/JournalStore.ts"
+import { summaryOf } from "../../src/durable/Hosting.ts"
+import { conflictOf } from "../../src/durable/Starting.ts"
 import * as Errors from "./Errors.ts"
-import * as Executions from "./Executions.ts"
 import type { Node } from "./Node.ts"
 import * as Options from "./Options.ts"
-import { majorOf, type Place, placeOf, placesOf } from "./Places.ts"
-import { entityOf, type ExecutionEntity, Moved } from "./Protocol.ts"
+import { type Place, placeOf, placesOf } from "./Places.ts"
+import { entityOf, type ExecutionEntity } from "./Protocol.ts"
 
 type Service = Host.ExecutionHost["Service"]
 type Client = ReturnType<Effect.Success<ReturnType<typeof clientsOf>>>
@@ -31,8 +31,33 @@ const clientsOf = (sharding: Sharding["Service"], entity: ExecutionEntity) => sh
 const sendErrors = new Set(["MailboxFull", "AlreadyProcessingMessage", "PersistenceError", "EntityNotAssignedToRunner"])
 const isSendError = (error: { readonly _tag: string }): error is Errors.SendError => sendErrors.has(error._tag)
 
-/** How long it waits before it asks again where something has moved, in milliseconds. */
+/** The runner that had been asked is gone, or stops: the same request goes to the next one. */
+class Moved {
+  readonly _tag = "Moved"
+}
+
+/** There is nothing to wait for any more. */
+class Final {
+  readonly _tag = "Final"
+  readonly error: Host.ExecutionHostError
+  constructor(error: Host.ExecutionHostError) {
+    this.error = error
+  }
+}
+
+/** The errors of a request as who has asked sees them. */
+type Told<E> = Exclude<E, Errors.SendError | Moved | Final> | Host.ExecutionHostError
+
+/** What comes after a failure: an end, or the request again; as a new one where the runner has replied to this one. */
+type Next<E> =
+  | { readonly _tag: "fail"; readonly error: E }
+  | { readonly _tag: "again"; readonly replied: boolean; readonly error: E | undefined }
+
+/** How long it waits before it asks again, at first and at most, in milliseconds. */
 const again = 50
+const longest = 1000
+/** A request that took so long, in milliseconds, was at work, and counts not as one that was refused. */
+const working = 5000
 /** For how long it believes what it has read about the runners, in milliseconds. */
 const freshness = 500
 /** For how long the cluster may still send to a runner that is gone from the list, in milliseconds. */
@@ -55,10 +80,16 @@ export interface Parts {
   readonly sharding: Sharding["Service"]
   readonly runners: RunnerStorage["Service"]
   readonly journal: JournalStore["Service"]
-  readonly ended: Executions.EndedExecutions["Service"]
   readonly options: Options.ClusterOptions
   /** This process as a runner, where it is one. */
   readonly node: Node | undefined
+}
+
+const moving = "it moves from one runner to another, and nobody has answered for a while. Ask again."
+
+const unregistered = ({ flow, version }: Place): string => {
+  const what = JSON.stringify(flow) + (version === undefined ? "" : `, version ${JSON.stringify(version)}`)
+  return `no runner has registered the flow ${what}. Start one, and ask again under the same id.`
 }
 
 /** The service. @category constructors */
@@ -161,11 +192,7 @@ export class ClusterHost {
    * list of runners that one of them is gone, and the request is sent once more. Fails when no runner has had the flow for
    * as long as one waits.
    */
-  private lookAfter(
-    operation: string,
-    id: string,
-    place: Place
-  ): Effect.Effect<never, Host.ExecutionHostError | Moved> {
+  private lookAfter(operation: string, place: Place): Effect.Effect<never, Final | Moved> {
     return Effect.gen({ self: this }, function* () {
       let since: number | undefined
       // The cluster sends by a list that is somewhat older: perhaps to one that has gone already.
@@ -176,7 +203,7 @@ export class ClusterHost {
         else this.present(place.group).delete(address)
       while (true) {
         yield* Effect.sleep(Math.min(1000, this.patience))
-        if (this.closed) return yield* Effect.fail(Errors.failed(operation, "it has been closed.", false))
+        if (this.closed) return yield* Effect.fail(new Final(Errors.failed(operation, "it has been closed.", false)))
         const groups = yield* Effect.option(this.known(operation))
         if (Option.isNone(groups)) continue
         const there = groups.value.get(place.group)
@@ -184,87 +211,84 @@ export class ClusterHost {
         if (there === undefined) {
           since ??= now
           if (now - since >= this.patience)
-            return yield* Effect.fail(
-              Errors.failed(
-                operation,
-                `no runner has registered the flow ${JSON.stringify(place.flow)}. Start one, and ask again under the same id.`,
-                true
-              )
-            )
+            return yield* Effect.fail(new Final(Errors.failed(operation, unregistered(place), true)))
           continue
         }
         since = undefined
-        for (const address of seen) if (!there.has(address)) return yield* Effect.fail(new Moved({ id }))
+        for (const address of seen) if (!there.has(address)) return yield* Effect.fail(new Moved())
         for (const address of there) seen.add(address)
       }
     })
   }
 
-  /** What a request has failed with: as errors of the service, or that it is to be asked again. */
-  private answer<E extends { readonly _tag: string }>(
-    operation: string,
-    cause: Cause.Cause<E>
-  ): Result.Result<"moved", Exclude<E, Errors.SendError | Moved> | Host.ExecutionHostError> {
-    const error = Cause.findErrorOption(cause)
-    if (Option.isSome(error)) {
-      if (error.value._tag === "Moved") return Result.succeed("moved")
-      if (isSendError(error.value)) return Result.fail(Errors.fromSend(operation, error.value))
-      // What is left of E without the two that were looked for.
-      return Result.fail(error.value as Exclude<E, Errors.SendError | Moved>)
+  /** What comes after a failure. */
+  private next<E extends { readonly _tag: string }>(operation: string, cause: Cause.Cause<E>): Next<Told<E>> {
+    const found = Cause.findErrorOption(cause)
+    if (Option.isNone(found)) {
+      // A runner that stops interrupts what it reads; the next one can be asked.
+      if (Cause.hasInterruptsOnly(cause)) return { _tag: "again", replied: false, error: undefined }
+      return { _tag: "fail", error: Errors.fromDefect(operation, cause) }
     }
-    // A runner that stops interrupts what it reads; the next one can be asked.
-    if (Cause.hasInterruptsOnly(cause)) return Result.succeed("moved")
-    return Result.fail(Errors.fromDefect(operation, cause))
+    const error: E | Errors.SendError | Moved | Final = found.value
+    if (error instanceof Moved) return { _tag: "again", replied: false, error: undefined }
+    if (error instanceof Final) return { _tag: "fail", error: error.error }
+    if (isSendError(error)) return { _tag: "again", replied: false, error: Errors.fromSend(operation, error) }
+    // What is left of E.
+    const told = error as Exclude<E, Errors.SendError | Moved | Final>
+    if (!(told instanceof Host.ExecutionHostError && told.retryable)) return { _tag: "fail", error: told }
+    return { _tag: "again", replied: true, error: told }
   }
 
+  /**
+   * Asks until there is an answer, or until nobody has given one for as long as one waits. Every request may be made more
+   * than once: what it does is known by its id.
+   */
   private ask<A, E extends { readonly _tag: string }>(
     operation: string,
     id: string,
-    send: (client: Client) => Effect.Effect<A, E>,
+    send: (client: Client, attempt: number) => Effect.Effect<A, E>,
     at?: Place
-  ): Effect.Effect<A, Exclude<E, Errors.SendError | Moved> | Reachable> {
-    const once = Effect.flatMap(at === undefined ? this.place(operation, id) : Effect.succeed(at), (place) =>
-      Effect.raceFirst(Effect.flatMap(this.client(place, id), send), this.lookAfter(operation, id, place))
-    )
-    return Effect.catchCause(once, (cause): Effect.Effect<A, Exclude<E, Errors.SendError | Moved> | Reachable> => {
-      const answer = this.answer<E | Reachable | Moved>(operation, cause)
-      // `Reachable` is none of the errors that are taken out.
-      if (Result.isFailure(answer)) {
-        const { failure } = answer
-        // See above.
-        return Effect.fail(failure as Exclude<E, Errors.SendError | Moved> | Reachable)
+  ): Effect.Effect<A, Told<E> | Reachable> {
+    return Effect.gen({ self: this }, function* () {
+      let attempt = 0
+      let spent = 0
+      for (let pause = again; ; pause = Math.min(pause * 2, longest)) {
+        const began = yield* Clock.currentTimeMillis
+        const place = at === undefined ? this.place(operation, id) : Effect.succeed(at)
+        const exit = yield* Effect.exit(
+          Effect.flatMap(place, (place) =>
+            Effect.raceFirst(
+              Effect.flatMap(this.client(place, id), (client) => send(client, attempt)),
+              this.lookAfter(operation, place)
+            )
+          )
+        )
+        if (exit._tag === "Success") return exit.value
+        const next = this.next<E | Reachable | Moved | Final>(operation, exit.cause)
+        // `Reachable` is none of the errors that are taken out.
+        if (next._tag === "fail") return yield* Effect.fail(next.error as Told<E> | Reachable)
+        const took = (yield* Clock.currentTimeMillis) - began
+        if (took < working) spent += took
+        if (this.closed || spent >= this.patience)
+          // As above.
+          return yield* Effect.fail((next.error ?? Errors.failed(operation, moving, true)) as Told<E> | Reachable)
+        // The cluster would give the same reply to the same request again.
+        if (next.replied) attempt++
+        this.places.delete(id)
+        yield* Effect.sleep(pause)
+        spent += pause
       }
-      this.places.delete(id)
-      return Effect.delay(
-        Effect.suspend(() => this.ask(operation, id, send, at)),
-        again
-      )
     })
   }
 
-  /** A change: one request under one key, however often it is sent. */
+  /** A change: under one name it is one change, however often it is sent. */
   private change<A, E extends { readonly _tag: string }>(
     operation: string,
     id: string,
-    send: (client: Client, key: string) => Effect.Effect<A, E>
+    send: (client: Client, key: string, name: string) => Effect.Effect<A, E>
   ) {
-    return Effect.flatMap(fresh, (key) => this.ask(operation, id, (client) => send(client, key)))
-  }
-
-  /** What is left of an execution that has closed. */
-  private left(operation: string, id: string): Effect.Effect<Option.Option<Host.ExecutionView>, Reachable> {
-    return Effect.flatMap(this.head(operation, id), (head) =>
-      head.lifecycle === "closed" ? this.parts.ended.view(id) : Effect.succeedNone
-    )
-  }
-
-  private unlessClosed<E>(
-    operation: string,
-    id: string,
-    ask: Effect.Effect<Host.ExecutionView, E>
-  ): Effect.Effect<Host.ExecutionView, E | Reachable> {
-    return Effect.flatMap(this.left(operation, id), (view): Effect.Effect<Host.ExecutionView, E> =>
-      Option.isSome(view) ? Effect.succeed(view.value) : ask
+    return Effect.flatMap(fresh, (name) =>
+      this.ask(operation, id, (client, attempt) => send(client, `${name}/${attempt}`, name))
     )
   }
 
@@ -286,7 +310,7 @@ export class ClusterHost {
           return yield* Effect.fail(Errors.failed(operation, `an id has 1 to ${longestId} characters.`, false))
         const head = yield* Effect.option(this.head(operation, request.id))
         if (Option.isSome(head)) {
-          const conflict = Executions.conflictOf(head.value, request, input.success, majorOf)
+          const conflict = conflictOf(head.value, request, input.success)
           return conflict === undefined ? request.id : yield* Effect.fail(conflict)
         }
       }
@@ -296,10 +320,10 @@ export class ClusterHost {
       const started = yield* this.ask(
         operation,
         id,
-        (client) => client.Start({ key, request: { ...request, id } }),
+        (client, attempt) => client.Start({ key: `${key}/${attempt}`, request: { ...request, id } }),
         place
       )
-      this.remember(id, place)
+      if (place.version !== undefined && place.version === request.version) this.remember(id, place)
       return started
     }).pipe(
       // A start looks for no execution.
@@ -315,14 +339,13 @@ export class ClusterHost {
     return Effect.gen({ self: this }, function* () {
       for (let attempt = 0; ; attempt++) {
         const groups = new Set((yield* this.known(operation)).keys())
-        for (const runner of this.parts.node?.flows.values() ?? [])
-          groups.add(placeOf(runner.flow, runner.version).group)
+        for (const { place } of this.parts.node?.flows.values() ?? []) groups.add(place.group)
         const places = placesOf(flow, groups)
         const wanted = version === undefined ? undefined : placeOf(flow, version).group
         const place = wanted === undefined ? places[0] : places.find(({ group }) => group === wanted)
         if (place !== undefined) return place
         if (attempt > 0) {
-          const known = places.map(({ major }) => major)
+          const known = places.map(({ version }) => version ?? "")
           return yield* Effect.fail(
             new Host.UnknownFlow({ flow, ...(version === undefined ? {} : { version }), known })
           )
@@ -334,32 +357,38 @@ export class ClusterHost {
 
   watch(id: string, from: number): Stream.Stream<Host.WatchEntry, Host.RequestError> {
     const operation = `watch ${id}`
-    let next = from
-    const entries = (): Stream.Stream<Host.WatchEntry, Host.RequestError> =>
-      Stream.unwrap(
-        Effect.flatMap(this.place(operation, id), (place) =>
-          Effect.map(this.client(place, id), (client) =>
-            client.Watch({ from: next }).pipe(
-              // The cluster sends a request once more where its runner has died: what was seen is not seen again.
-              Stream.filter(({ cursor }) => {
-                if (cursor < next) return false
-                next = cursor + 1
-                return true
-              }),
-              Stream.interruptWhen(this.lookAfter(operation, id, place))
-            )
-          )
-        )
-      ).pipe(
-        Stream.catchCause((cause): Stream.Stream<Host.WatchEntry, Host.RequestError> => {
-          const answer = this.answer(operation, cause)
-          if (Result.isFailure(answer)) return Stream.fail(answer.failure)
-          this.places.delete(id)
-          return Stream.unwrap(Effect.as(Effect.sleep(again), Stream.suspend(entries)))
-        })
-      )
     return Stream.suspend(() => {
-      next = from
+      let next = from
+      let spent = 0
+      let pause = again
+      const entries = (): Stream.Stream<Host.WatchEntry, Host.RequestError> => {
+        const reading = Effect.gen({ self: this }, function* () {
+          const place = yield* this.place(operation, id)
+          const client = yield* this.client(place, id)
+          return client.Watch({ from: next }).pipe(
+            // The cluster sends a request once more where its runner has died: what was seen is not seen again.
+            Stream.filter(({ cursor }) => {
+              if (cursor < next) return false
+              next = cursor + 1
+              spent = 0
+              pause = again
+              return true
+            }),
+            Stream.interruptWhen(this.lookAfter(operation, place))
+          )
+        })
+        return Stream.catchCause(Stream.unwrap(reading), (cause) => {
+          const after = this.next(operation, cause)
+          if (after._tag === "fail") return Stream.fail(after.error)
+          if (this.closed || spent >= this.patience)
+            return Stream.fail(after.error ?? Errors.failed(operation, moving, true))
+          this.places.delete(id)
+          const waited = pause
+          spent += waited
+          pause = Math.min(pause * 2, longest)
+          return Stream.unwrap(Effect.as(Effect.sleep(waited), Stream.suspend(entries)))
+        })
+      }
       return entries()
     })
   }
@@ -370,7 +399,7 @@ export class ClusterHost {
       return this.parts.journal.list(query).pipe(
         Effect.mapError((error) => Errors.fromJournal("list executions", error)),
         Effect.map(({ heads, next }) => ({
-          executions: heads.map(Executions.summaryOf),
+          executions: heads.map(summaryOf),
           ...(next === undefined ? {} : { next })
         }))
       )
@@ -390,68 +419,36 @@ export class ClusterHost {
           )
         : this.parts.node.register(runner),
     start: (request) => this.start(request),
-    signal: (id: string, signal: string, payload: Json, { wait }: { readonly wait: boolean }) =>
-      this.change(`signal ${id}`, id, (client, key) => client.Signal({ key, signal, payload, wait })),
+    signal: (id, signal, payload, options) =>
+      this.change(`signal ${id}`, id, (client, key, name) =>
+        client.Signal({ key, signal, payload, options: { requestId: name, ...options } })
+      ),
     answer: (id, question, value, options = {}) =>
-      this.change(`answer ${id}`, id, (client, key) => client.Answer({ key, question, value, options })),
+      this.change(`answer ${id}`, id, (client, key, name) =>
+        client.Answer({ key, question, value, options: { requestId: name, ...options } })
+      ),
     intervene: (id, payload, options = {}) =>
-      this.change(`intervene in ${id}`, id, (client, key) => client.Intervene({ key, payload, options })),
+      this.change(`intervene in ${id}`, id, (client, key, name) =>
+        client.Intervene({ key, payload, options: { id: name, ...options } })
+      ),
     watch: (id, from = 0) => this.watch(id, from),
-    get: (id) =>
-      this.unlessClosed(
-        `get ${id}`,
-        id,
-        this.neverFlowFailed(
-          `get ${id}`,
-          this.ask(`get ${id}`, id, (client) => client.Get())
-        )
-      ),
+    get: (id) => this.plain(`get ${id}`, id, (client) => client.Get()),
     list: (query) => this.list(query),
-    seal: (id) =>
-      Effect.flatMap(this.left(`seal ${id}`, id), (left) =>
-        Option.isSome(left)
-          ? Effect.void
-          : this.neverFlowFailed(
-              `seal ${id}`,
-              this.change(`seal ${id}`, id, (client, key) => client.Seal({ key }))
-            )
-      ),
-    close: (id, options = {}) =>
-      this.unlessClosed(
-        `close ${id}`,
-        id,
-        this.change(`close ${id}`, id, (client, key) => client.Close({ key, options }))
-      ),
+    seal: (id) => this.plain(`seal ${id}`, id, (client, key) => client.Seal({ key })),
+    close: (id, options = {}) => this.change(`close ${id}`, id, (client, key) => client.Close({ key, options })),
     cancel: (id, reason = "somebody asked for it") =>
-      this.unlessClosed(
-        `cancel ${id}`,
-        id,
-        this.neverFlowFailed(
-          `cancel ${id}`,
-          this.change(`cancel ${id}`, id, (client, key) => client.Cancel({ key, reason }))
-        )
-      ),
-    await: (id) =>
-      this.unlessClosed(
-        `await ${id}`,
-        id,
-        this.neverFlowFailed(
-          `await ${id}`,
-          this.ask(`await ${id}`, id, (client) => client.Await())
-        )
-      )
+      this.plain(`cancel ${id}`, id, (client, key) => client.Cancel({ key, reason })),
+    await: (id) => this.plain(`await ${id}`, id, (client) => client.Await())
   })
 
   /** For what no flow refuses. */
-  private neverFlowFailed<A, E>(
+  private plain<A>(
     operation: string,
-    effect: Effect.Effect<A, E | Host.FlowFailed>
-  ): Effect.Effect<A, Exclude<E, Host.FlowFailed> | Host.ExecutionHostError> {
-    return Effect.mapError(effect, (error) =>
-      error instanceof Host.FlowFailed
-        ? Errors.failed(operation, error.message, false)
-        : // What is left of E.
-          (error as Exclude<E, Host.FlowFailed>)
+    id: string,
+    send: (client: Client, key: string) => Effect.Effect<A, Host.RequestError | Errors.SendError>
+  ): Effect.Effect<A, Reachable> {
+    return Effect.mapError(this.change(operation, id, send), (error) =>
+      error instanceof Host.FlowFailed ? Errors.failed(operation, error.message, false) : error
     )
   }
 }

@@ -1,11 +1,19 @@
 /**
  * This process as a runner. Which shard groups a runner joins is fixed when it joins, so it joins when no flow has been
  * registered for a moment; where flows are registered later it hands its executions over, leaves, and joins again.
+ *
+ * An execution belongs to whoever has the lock of its shard. The keeper of this runner asks `isOurs` all the time: it takes
+ * what nobody has and is its own (its runner has died, or a timer is due), and lets go of what is not its own any more. So
+ * nothing has to be sent to wake an execution, and a request finds whoever has it.
  */
 import * as Clock from "effect/Clock"
+import * as EntityId from "effect/cluster/EntityId"
 import type { MessageStorage } from "effect/cluster/MessageStorage"
-import type { RunnerStorage } from "effect/cluster/RunnerStorage"
-import type * as Context from "effect/Context"
+import * as RunnerAddress from "effect/cluster/RunnerAddress"
+import { RunnerStorage } from "effect/cluster/RunnerStorage"
+import type { ShardId } from "effect/cluster/ShardId"
+import { Sharding } from "effect/cluster/Sharding"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
@@ -13,15 +21,28 @@ import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Host from "../../services/ExecutionHost.ts"
-import type { Executions } from "./Executions.ts"
-import { failed } from "./Errors.ts"
+import { Hosting } from "../../src/durable/Hosting.ts"
+import type { Keeper } from "../../src/durable/Keeper.ts"
+import type { IsOurs } from "../../src/durable/Roster.ts"
+import { failed, fromSend } from "./Errors.ts"
 import * as Options from "./Options.ts"
 import * as Owner from "./Owner.ts"
-import { majorOf, type Place, placeOf } from "./Places.ts"
+import { type Place, placeOf } from "./Places.ts"
 import { entityOf } from "./Protocol.ts"
 import type { Transport } from "./Transports.ts"
 
 type Storage = MessageStorage | RunnerStorage
+type Version = Parameters<IsOurs>[1]
+
+interface Live {
+  readonly scope: Scope.Closeable
+  readonly sharding: Sharding["Service"]
+}
+
+const keyOf = ({ flow, version }: Version): string => JSON.stringify([flow, version ?? null])
+
+/** How long it waits, after a flow has gone, before it joins with those that are left: they may be going too. */
+const departing = 1000
 
 /**
  * This process as a runner.
@@ -31,15 +52,19 @@ type Storage = MessageStorage | RunnerStorage
 export class Node {
   readonly options: Options.RunnerOptions
   readonly transport: Transport
-  readonly executions: Executions["Service"]
+  /** The executions that it has. */
+  readonly keeper: Keeper
   readonly storage: Context.Context<Storage>
   readonly scope: Scope.Scope
+  /** Open while it has joined. */
+  readonly joined = Latch.makeUnsafe(false)
   /** In the order of their registration. */
-  readonly flows = new Map<string, Host.FlowRunner>()
+  readonly flows = new Map<string, { readonly runner: Host.FlowRunner; readonly place: Place }>()
   private readonly lock = Semaphore.makeUnsafe(1)
   private readonly changed = Latch.makeUnsafe(false)
   private changes = 0
-  private live: Scope.Closeable | undefined
+  private pause: number
+  private live: Live | undefined
   /** What a change of the registrations here has to tell. */
   onChange: () => void = () => undefined
   closed = false
@@ -47,44 +72,47 @@ export class Node {
   constructor(
     options: Options.RunnerOptions,
     transport: Transport,
-    executions: Executions["Service"],
+    keeper: Keeper,
     storage: Context.Context<Storage>,
     scope: Scope.Scope
   ) {
     this.options = options
     this.transport = transport
-    this.executions = executions
+    this.keeper = keeper
     this.storage = storage
     this.scope = scope
+    this.pause = this.settle
+  }
+
+  private get settle(): number {
+    return Options.millis(this.options.settle ?? Options.defaults.settle)
   }
 
   /** Lets this runner run a flow until the Scope closes; then its executions have stopped here. */
   register(runner: Host.FlowRunner): Effect.Effect<void, Host.FlowRegistered | Host.ExecutionHostError, Scope.Scope> {
     const { flow, version } = runner
-    const key = JSON.stringify([flow, version ?? null])
-    return Effect.asVoid(
-      Effect.acquireRelease(
-        Effect.suspend((): Effect.Effect<void, Host.FlowRegistered | Host.ExecutionHostError> => {
-          if (this.closed) return Effect.fail(failed("register a flow", "it has been closed.", false))
-          if (this.flows.has(key))
-            return Effect.fail(new Host.FlowRegistered({ flow, ...(version === undefined ? {} : { version }) }))
-          this.flows.set(key, runner)
-          return this.touch
-        }),
-        () =>
-          Effect.andThen(
-            Effect.suspend(() => {
-              this.flows.delete(key)
-              return this.lock.withPermit(this.leave)
-            }),
-            this.touch
-          )
-      )
+    const key = keyOf(runner)
+    const enter = Effect.suspend((): Effect.Effect<void, Host.FlowRegistered | Host.ExecutionHostError> => {
+      if (this.closed) return Effect.fail(failed("register a flow", "it has been closed.", false))
+      if (this.flows.has(key))
+        return Effect.fail(new Host.FlowRegistered({ flow, ...(version === undefined ? {} : { version }) }))
+      this.flows.set(key, { runner, place: placeOf(flow, version) })
+      return this.touch(this.settle)
+    })
+    const exit = Effect.suspend(() => {
+      this.flows.delete(key)
+      return Effect.andThen(this.lock.withPermit(this.leave), this.touch(Math.max(this.settle, departing)))
+    })
+    return Effect.andThen(
+      Effect.acquireRelease(enter, () => exit),
+      // It is gone from the keeper before it is gone from here: what is at work in it is let go of first.
+      this.keeper.register(runner)
     )
   }
 
-  private get touch(): Effect.Effect<void> {
+  private touch(pause: number): Effect.Effect<void> {
     return Effect.sync(() => {
+      this.pause = pause
       this.changes++
       this.onChange()
       this.changed.openUnsafe()
@@ -96,28 +124,29 @@ export class Node {
     return Effect.suspend(() => {
       const { live } = this
       this.live = undefined
-      return live === undefined ? Effect.void : Scope.close(live, Exit.void)
+      this.joined.closeUnsafe()
+      return live === undefined ? Effect.void : Scope.close(live.scope, Exit.void)
     })
   }
 
-  /** Stops for good. */
+  /** Lets everything go in good order, and then leaves for good. */
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.closed = true
-      return this.lock.withPermit(this.leave)
+      // As long as it has the locks nobody takes an execution away from a handler that is about to end.
+      return Effect.andThen(this.keeper.drain, this.lock.withPermit(this.leave))
     })
   }
 
   /** Joins with the flows that there are, whenever these have changed and no further one has come for a moment. */
   get run(): Effect.Effect<never> {
-    const settle = this.options.settle ?? Options.defaults.settle
     return Effect.gen({ self: this }, function* () {
       while (true) {
         yield* this.changed.await
         this.changed.closeUnsafe()
         for (let seen = -1; seen !== this.changes;) {
           seen = this.changes
-          yield* Effect.sleep(settle)
+          yield* Effect.sleep(this.pause)
         }
         const joined = yield* Effect.exit(this.lock.withPermit(this.join))
         if (Exit.isFailure(joined)) {
@@ -133,22 +162,21 @@ export class Node {
     return Effect.gen({ self: this }, function* () {
       yield* this.leave
       if (this.flows.size === 0 || this.closed) return
-      const places = new Map<string, Place>()
-      for (const { flow, version } of this.flows.values()) {
-        const place = placeOf(flow, version)
-        places.set(place.group, place)
-      }
+      const places = [...this.flows.values()].map(({ place }) => place)
       const scope = yield* Scope.fork(this.scope)
       const began = yield* Clock.currentTimeMillis
       const entities = Layer.mergeAll(
         Layer.empty,
-        ...[...places.values()].map((place) => {
+        ...places.map((place) => {
           const entity = entityOf(place)
           return entity.toLayer(Owner.handlersOf(entity, place, this.shared), { concurrency: "unbounded" })
         })
       )
-      const config = Options.ofRunner(this.options, [...places.keys()])
-      const layer = Layer.provide(entities, this.transport.runner(config)).pipe(
+      const config = Options.ofRunner(
+        this.options,
+        places.map(({ group }) => group)
+      )
+      const layer = Layer.provideMerge(entities, this.transport.runner(config)).pipe(
         Layer.provide(Layer.succeedContext(this.storage))
       )
       // Nothing of it is shared with the client of this process, nor with the time before.
@@ -157,32 +185,64 @@ export class Node {
         yield* Scope.close(scope, built)
         return yield* built
       }
-      this.live = scope
+      this.live = { scope, sharding: Context.get(built.value, Sharding) }
+      this.joined.openUnsafe()
       const took = (yield* Clock.currentTimeMillis) - began
-      yield* Effect.logDebug(`This runner has joined its cluster with ${places.size} flows after ${took} ms`)
+      yield* Effect.logDebug(`This runner has joined its cluster with ${places.length} flows after ${took} ms`)
     })
   }
 
+  // --- whose an execution is ---
+
+  private shardOf({ sharding }: Live, id: string, { group }: Place): ShardId {
+    return sharding.getShardId(EntityId.make(id), group)
+  }
+
+  /** Whether an execution is in a shard that this runner has, as it believes. */
+  readonly isOurs: IsOurs = (id, version) => {
+    const { live } = this
+    const place = this.flows.get(keyOf(version))?.place
+    return live !== undefined && place !== undefined && live.sharding.hasShardId(this.shardOf(live, id, place))
+  }
+
+  /**
+   * Whether it has the shard for certain: it asks the database where it has not heard of it for a moment. One that was
+   * frozen does not know yet what it has lost, and must not take it back from whoever has it now.
+   */
+  private holds(operation: string, id: string, place: Place): Effect.Effect<boolean, Host.ExecutionHostError> {
+    return Effect.suspend(() => {
+      const { live } = this
+      if (live === undefined || !this.isOurs(id, place)) return Effect.succeed(false)
+      const address = RunnerAddress.make(this.options.host, this.options.port)
+      const shard = this.shardOf(live, id, place)
+      return Effect.mapBoth(Context.get(this.storage, RunnerStorage).refresh(address, [shard]), {
+        onFailure: (error) => fromSend(operation, error),
+        onSuccess: (held) => held.length > 0
+      })
+    })
+  }
+
+  private admit(id: string, place: Place): Effect.Effect<void, Host.ExecutionHostError> {
+    const operation = `reach ${id}`
+    return Effect.andThen(
+      this.joined.await,
+      Effect.suspend(() => {
+        if (this.keeper.runnerOf(place.flow, place.version) === undefined)
+          return Effect.fail(failed(operation, "this runner is about to leave. Ask again.", true))
+        if (this.keeper.find(id) !== undefined) return Effect.void
+        return Effect.flatMap(this.holds(operation, id, place), (held) =>
+          held ? Effect.void : Effect.fail(failed(operation, "another runner has it by now. Ask again.", true))
+        )
+      })
+    )
+  }
+
   private get shared(): Owner.Shared {
+    const { keeper } = this
     return {
-      executions: this.executions,
-      flowOf: (flow, version) => this.flowOf(flow, version),
-      newest: (place) => this.newest(place),
-      versions: (flow) =>
-        [...this.flows.values()].flatMap((known) => (known.flow === flow ? [known.version ?? ""] : [])),
-      activating: Semaphore.makeUnsafe(this.options.activations ?? Options.defaults.activations)
+      host: new Hosting(keeper, true).service(),
+      admit: (id, place) => this.admit(id, place),
+      handOver: (id, place) => Effect.suspend(() => (this.isOurs(id, place) ? Effect.void : keeper.deactivate(id)))
     }
-  }
-
-  /** The version itself, or else the last registration of its major version. */
-  private flowOf(flow: string, version: string | undefined): Host.FlowRunner | undefined {
-    return this.flows.get(JSON.stringify([flow, version ?? null])) ?? this.newest(placeOf(flow, version))
-  }
-
-  private newest({ flow, major }: Place): Host.FlowRunner | undefined {
-    let last: Host.FlowRunner | undefined
-    for (const runner of this.flows.values())
-      if (runner.flow === flow && majorOf(runner.version) === major) last = runner
-    return last
   }
 }

@@ -3,6 +3,7 @@ import type * as ShardingConfig from "effect/cluster/ShardingConfig"
 import * as RunnerAddress from "effect/cluster/RunnerAddress"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Settings from "../../src/durable/Settings.ts"
 
 /**
  * What the runners and clients of a cluster have in common. `shards`, `lockExpiry` and `tables` have to be the same in all
@@ -35,7 +36,10 @@ export interface ClusterOptions {
  *
  * @category models
  */
-export interface RunnerOptions extends ClusterOptions {
+export interface RunnerOptions
+  extends
+    ClusterOptions,
+    Pick<Settings.Options, "snapshotEvery" | "keepSnapshots" | "maxTries" | "keepClosed" | "streamCapacity"> {
   /** Where the other processes of the cluster reach this one. */
   readonly host: string
   readonly port: number
@@ -48,18 +52,26 @@ export interface RunnerOptions extends ClusterOptions {
    * and fails with an `ExecutionHostError` that is `retryable` where it only reads. Default 1,024.
    */
   readonly mailbox?: number | undefined
-  /** How many executions it holds in memory. The requests for others wait in the database. Default 10,000. */
+  /**
+   * How many executions it holds in memory. Who asks for others makes room where one only waits, and is told to try again
+   * where none does. Default 10,000.
+   */
   readonly resident?: number | undefined
-  /** How many executions it takes over at once. Default 16. */
+  /** How many executions it reads and takes over at once, of all flows. Default 16. */
   readonly activations?: number | undefined
-  /** After how long without a request an execution that only waits leaves the memory. Default 1 minute, at least 5 s. */
+  /** After how long without a request an execution that only waits leaves the memory. Default 1 minute. */
   readonly idle?: Duration.Input | undefined
-  /** How long the requests that are at work may go on when a shard goes to another runner. Default 15 s. */
+  /** How long handlers that are at work may go on when their execution goes to another runner. Default 10 s. */
   readonly drain?: Duration.Input | undefined
   /**
    * How long it waits for further registrations of flows before it joins with those that there are. Default 50 ms.
    */
   readonly settle?: Duration.Input | undefined
+  /**
+   * How long requests that were done stay in the database, with their replies. Longer than anybody asks for one of them;
+   * at least 1 minute. Default 10 minutes.
+   */
+  readonly keepRequests?: Duration.Input | undefined
 }
 
 /** Where nobody says otherwise. @category constants */
@@ -71,8 +83,9 @@ export const defaults = {
   resident: 10_000,
   activations: 16,
   idle: "1 minute",
-  drain: "15 seconds",
-  settle: 50
+  drain: "10 seconds",
+  settle: 50,
+  keepRequests: "10 minutes"
 } as const
 
 /** How often locks are renewed, in milliseconds. */
@@ -106,6 +119,28 @@ export const common = (options: ClusterOptions): Config => ({
   simulateRemoteSerialization: false
 })
 
+/**
+ * How the keeper of a runner keeps executions: its lease is as long as a lock, so that an execution is free by the time
+ * that its shard is.
+ *
+ * @category conversions
+ */
+export const ofKeeper = (options: RunnerOptions): Settings.Settings =>
+  Settings.of({
+    runner: `${options.host}:${options.port}`,
+    lease: options.lockExpiry ?? defaults.lockExpiry,
+    refresh: refreshOf(options),
+    maxActive: options.resident ?? defaults.resident,
+    recoveries: options.activations ?? defaults.activations,
+    idleFor: options.idle ?? defaults.idle,
+    drain: options.drain ?? defaults.drain,
+    snapshotEvery: options.snapshotEvery,
+    keepSnapshots: options.keepSnapshots,
+    maxTries: options.maxTries,
+    keepClosed: options.keepClosed,
+    streamCapacity: options.streamCapacity
+  })
+
 /** A runner that joins some groups. `default` is where the health of runners is checked. @category conversions */
 export const ofRunner = (options: RunnerOptions, groups: ReadonlyArray<string>): Config => ({
   ...common(options),
@@ -121,7 +156,8 @@ export const ofRunner = (options: RunnerOptions, groups: ReadonlyArray<string>):
   entityMailboxCapacity: options.mailbox ?? defaults.mailbox,
   maxResidentEntities: options.resident ?? defaults.resident,
   entityMaxIdleTime: options.idle ?? defaults.idle,
-  entityTerminationTimeout: options.drain ?? defaults.drain,
+  // Letting an execution go takes `drain`, and an append.
+  entityTerminationTimeout: millis(options.drain ?? defaults.drain) + 2000,
   entityRegistrationTimeout: "10 seconds",
   preemptiveShutdown: true
 })

@@ -1,7 +1,7 @@
 /**
  * Where the executions of a flow live in a cluster: an entity type of their own, in a shard group of their own, for each
- * flow and major version. A runner joins the groups of the flows that it has registered and no others, so that in a
- * rolling deploy no request reaches a runner that does not know the flow.
+ * flow and version. A runner joins the groups of the flows that it has registered and no others, so that in a rolling
+ * deploy no request and no execution reaches a runner that has not registered exactly its version.
  *
  * The name of a group stands in SQL unescaped, in a column of 50 characters together with the number of a shard. So it is
  * made of letters, digits and hyphens alone, and never longer than 45.
@@ -15,21 +15,10 @@ import { hash } from "../../src/triggerflow/definition/Shape.ts"
  */
 export interface Place {
   readonly flow: string
-  /** The major version: `""` where there is none. */
-  readonly major: string
+  /** Absent: those without one. Where it was told by the name of a group, its hash may stand for it. */
+  readonly version?: string | undefined
   /** The name of the shard group and of the entity type. */
   readonly group: string
-}
-
-/**
- * The major version: what stands before the first dot, where that is a number; else all of it.
- *
- * @category conversions
- */
-export const majorOf = (version: string | undefined): string => {
-  if (version === undefined) return ""
-  const [digits] = /^\d{1,6}(?=$|[.\-+])/.exec(version) ?? []
-  return digits ?? version
 }
 
 const slug = (text: string): string =>
@@ -41,48 +30,57 @@ const slug = (text: string): string =>
 
 const stem = (flow: string): string => `${slug(flow)}-${hash(flow)}-`
 
-const suffix = (major: string): string =>
-  major === "" ? "n" : /^[a-z0-9]{1,9}$/.test(major) ? `v${major}` : `x${hash(major).slice(0, 9)}`
+const isPlain = (version: string): boolean => version.length <= 10 && /^[a-z0-9]+(\.[a-z0-9]+)*$/.test(version)
+
+const suffix = (version: string | undefined): string =>
+  version === undefined ? "n" : isPlain(version) ? `v${version.replaceAll(".", "-")}` : `x${hash(version).slice(0, 10)}`
 
 /**
  * Where the executions of a version of a flow live.
  *
  * @category constructors
  */
-export const placeOf = (flow: string, version: string | undefined): Place => {
-  const major = majorOf(version)
-  return { flow, major, group: stem(flow) + suffix(major) }
-}
+export const placeOf = (flow: string, version: string | undefined): Place => ({
+  flow,
+  ...(version === undefined ? {} : { version }),
+  group: stem(flow) + suffix(version)
+})
 
-/** Greatest first: numbers by their value, then names, then none. */
-const newestFirst = (one: string, other: string): number => {
-  const [a, b] = [Number(one || Number.NaN), Number(other || Number.NaN)]
+const compare = (one: string, other: string): number => {
+  const [a, b] = [Number(one), Number(other)]
   if (!Number.isNaN(a) && !Number.isNaN(b)) return b - a
   if (Number.isNaN(a) !== Number.isNaN(b)) return Number.isNaN(a) ? 1 : -1
   return one < other ? 1 : one > other ? -1 : 0
 }
 
+/** Greatest first, part by part: numbers by their value, then names; what has no version comes last. */
+const newestFirst = (one: Place, other: Place): number => {
+  if (one.version === undefined || other.version === undefined)
+    return one.version === other.version ? 0 : one.version === undefined ? 1 : -1
+  const [ours, theirs] = [one.version.split("."), other.version.split(".")]
+  for (let part = 0; part < Math.max(ours.length, theirs.length); part++) {
+    const order = compare(ours[part] ?? "0", theirs[part] ?? "0")
+    if (order !== 0) return order
+  }
+  return 0
+}
+
 /**
- * The places of a flow among shard groups, the newest major version first. A version whose name does not fit into the
- * name of a group is told by its hash.
+ * The places of a flow among shard groups, the newest version first. A version whose name does not fit into the name of a
+ * group is told by its hash, and is older than every other.
  *
  * @category conversions
  */
 export const placesOf = (flow: string, groups: Iterable<string>): ReadonlyArray<Place> => {
   const beginning = stem(flow)
-  const majors = new Set<string>()
+  const places: Array<Place> = []
+  const hashed: Array<Place> = []
   for (const group of groups) {
     if (!group.startsWith(beginning)) continue
     const rest = group.slice(beginning.length)
-    majors.add(rest === "n" ? "" : rest.startsWith("v") ? rest.slice(1) : rest)
+    if (rest === "n") places.push({ flow, group })
+    else if (rest.startsWith("v")) places.push({ flow, version: rest.slice(1).replaceAll("-", "."), group })
+    else hashed.push({ flow, version: rest, group })
   }
-  return [...majors].toSorted(newestFirst).map((major): Place => {
-    const hashed = major.startsWith("x") && groupIn(groups, beginning + major)
-    return { flow, major, group: hashed ? beginning + major : beginning + suffix(major) }
-  })
-}
-
-const groupIn = (groups: Iterable<string>, name: string): boolean => {
-  for (const group of groups) if (group === name) return true
-  return false
+  return [...places.toSorted(newestFirst), ...hashed.toSorted(newestFirst)]
 }

@@ -3,51 +3,25 @@
  * before its runner hears of it, survives that runner, and under one key it is one request. What only reads is not.
  */
 import * as ClusterSchema from "effect/cluster/ClusterSchema"
-import * as DeliverAt from "effect/cluster/DeliverAt"
 import * as Entity from "effect/cluster/Entity"
-import * as DateTime from "effect/DateTime"
-import * as PrimaryKey from "effect/PrimaryKey"
 import * as Rpc from "effect/rpc/Rpc"
 import * as RpcGroup from "effect/rpc/RpcGroup"
 import * as Schema from "effect/Schema"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { Place } from "./Places.ts"
 
-/**
- * The execution is not here (any more): who asks looks again where it is. Nobody outside of this room sees it.
- *
- * @category errors
- */
-export class Moved extends Schema.TaggedError<Moved>()("Moved", { id: Schema.String }) {
-  override get message(): string {
-    return `The execution ${JSON.stringify(this.id)} is run by another runner by now. Ask again.`
-  }
-}
-
-/** Says to an execution, at a time, that something in it is due. @category models */
-export class Due extends Schema.Class<Due>("effigent/cluster/Due")({
-  /** Milliseconds since 1970. */
-  at: Schema.Finite
-}) {
-  [PrimaryKey.symbol](): string {
-    return `due:${this.at}`
-  }
-  [DeliverAt.symbol](): DateTime.DateTime {
-    return DateTime.makeUnsafe(this.at)
-  }
-}
-
+/** One sending of a request. What makes the request itself idempotent stands in its payload. */
 const key = { key: Schema.String }
-const asked = Schema.Union([Host.UnknownExecution, Host.FlowFailed, Host.ExecutionHostError, Moved])
+const asked = Schema.Union([Host.UnknownExecution, Host.FlowFailed, Host.ExecutionHostError])
 
 const Start = Rpc.make("Start", {
   payload: { ...key, request: Host.StartRequest },
   success: Schema.String,
-  error: Schema.Union([Host.UnknownFlow, Host.ExecutionConflict, Host.FlowFailed, Host.ExecutionHostError, Moved]),
+  error: Schema.Union([Host.UnknownFlow, Host.ExecutionConflict, Host.FlowFailed, Host.ExecutionHostError]),
   primaryKey: ({ key }) => key
 })
 const Signal = Rpc.make("Signal", {
-  payload: { ...key, signal: Schema.String, payload: Schema.Json, wait: Schema.Boolean },
+  payload: { ...key, signal: Schema.String, payload: Schema.Json, options: Host.SignalOptions },
   success: Schema.Array(Schema.Json),
   error: asked,
   primaryKey: ({ key }) => key
@@ -76,7 +50,6 @@ const Cancel = Rpc.make("Cancel", {
   error: asked,
   primaryKey: ({ key }) => key
 })
-const Wake = Rpc.make("Wake", { payload: Due })
 
 const Get = Rpc.make("Get", { success: Host.ExecutionView, error: asked })
 const Await = Rpc.make("Await", { success: Host.ExecutionView, error: asked })
@@ -88,7 +61,7 @@ const Watch = Rpc.make("Watch", {
 })
 
 // Who asked may go; what was asked for goes on. Where the runner goes, the next one does it: it is not waited for.
-const changes = RpcGroup.make(Start, Signal, Answer, Intervene, Seal, Close, Cancel, Wake)
+const changes = RpcGroup.make(Start, Signal, Answer, Intervene, Seal, Close, Cancel)
   .annotateRpcs(ClusterSchema.Persisted, true)
   .annotateRpcs(ClusterSchema.Uninterruptible, "client")
 

@@ -204,6 +204,15 @@ export const make = Effect.fnUntraced(function* (
         })
         return yield* Effect.flatMap(run("claim executions", found), headsOf)
       }),
+    claimable: ({ flows, limit }) =>
+      Effect.gen(function* () {
+        if (flows.length === 0 || limit <= 0) return []
+        const now = yield* database.now
+        const found = sql<HeadRow>`SELECT ${head} FROM ${t.executions} e
+          WHERE e.due_at <= ${now} AND ${canRun(flows)} AND NOT ${lives(now)}
+          ORDER BY e.due_at, e.id LIMIT ${Math.min(limit, largest)}`
+        return yield* Effect.flatMap(run("look for executions", found), headsOf)
+      }),
     claimOne: (id, owner, claimOptions) =>
       Effect.gen(function* () {
         const now = yield* database.now

@@ -125,6 +125,19 @@ export const make = (): JournalStore["Service"] => {
     return execution.head
   }
 
+  const claimable = (flows: ClaimRequest["flows"], limit: number, now: number): ReadonlyArray<Execution> => {
+    const canRun = runnable(flows)
+    const due: Array<{ readonly since: number; readonly execution: Execution }> = []
+    for (const execution of open.values()) {
+      const { head } = execution
+      const since = head.dead === undefined ? dueAt(head) : undefined
+      if (since !== undefined && since <= now && canRun(head) && !isOwned(head.owner, now))
+        due.push({ since, execution })
+    }
+    due.sort((a, b) => a.since - b.since)
+    return due.slice(0, limit).map(({ execution }) => execution)
+  }
+
   const forget = (id: string): void => {
     executions.delete(id)
     open.delete(id)
@@ -202,18 +215,8 @@ export const make = (): JournalStore["Service"] => {
       }),
     append: (append) => Effect.clockWith((clock) => appendAt(append, clock.currentTimeMillisUnsafe())),
     claim: ({ owner, flows, limit }) =>
-      at((now) => {
-        const canRun = runnable(flows)
-        const due: Array<{ readonly since: number; readonly execution: Execution }> = []
-        for (const execution of open.values()) {
-          const { head } = execution
-          const since = head.dead === undefined ? dueAt(head) : undefined
-          if (since !== undefined && since <= now && canRun(head) && !isOwned(head.owner, now))
-            due.push({ since, execution })
-        }
-        due.sort((a, b) => a.since - b.since)
-        return Effect.succeed(due.slice(0, limit).map(({ execution }) => take(execution, owner)))
-      }),
+      at((now) => Effect.succeed(claimable(flows, limit, now).map((execution) => take(execution, owner)))),
+    claimable: ({ flows, limit }) => at((now) => Effect.succeed(claimable(flows, limit, now).map(({ head }) => head))),
     claimOne: (id, owner, options) =>
       at((now) => {
         const execution = open.get(id)

@@ -18,7 +18,7 @@ import * as Holding from "./Holding.ts"
 import type { Kept } from "./Kept.ts"
 import * as Lease from "./Lease.ts"
 import * as Recovering from "./Recovering.ts"
-import { Roster } from "./Roster.ts"
+import { type IsOurs, Roster } from "./Roster.ts"
 import { problemOf, type Settings } from "./Settings.ts"
 import * as Starting from "./Starting.ts"
 
@@ -165,17 +165,23 @@ export class Keeper {
   }
 }
 
-/** Begins the life of a runner; closing the Scope drains and ends it. @category constructors */
+/**
+ * Begins the life of a runner; closing the Scope drains and ends it. `isOurs`: which executions it looks after, where
+ * something else spreads them over the runners; without it, all that nobody has.
+ *
+ * @category constructors
+ */
 export const make = (
   settings: Settings,
-  host: string
+  host: string,
+  isOurs?: IsOurs
 ): Effect.Effect<Keeper, Host.ExecutionHostError, Journals.JournalStore | Scope.Scope> =>
   Effect.uninterruptible(
     Effect.gen(function* () {
       const store = yield* Journals.JournalStore
       const scope = yield* Effect.scope
       const owner = { runner: settings.runner, incarnation: yield* freshId }
-      const roster = new Roster(store, settings, owner, host, scope, yield* Clock.currentTimeMillis)
+      const roster = new Roster(store, settings, owner, host, scope, yield* Clock.currentTimeMillis, isOurs)
       const keeper = new Keeper(roster)
       const problem = problemOf(settings)
       if (problem !== undefined) return yield* Effect.fail(keeper.failed("begin", problem))

@@ -4,6 +4,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -13,11 +14,15 @@ import * as Measures from "./Measures.ts"
 import * as Recovering from "./Recovering.ts"
 import type { Roster } from "./Roster.ts"
 
+/** How often it is looked what has been given to this runner, or taken from it, by something else; in milliseconds. */
+const often = 500
+
 /** Does all of it until it is interrupted. @category running */
 export const work = (roster: Roster): Effect.Effect<void> => {
   const { refresh } = roster.settings
   const renewing = Effect.forever(Effect.andThen(Effect.sleep(refresh), safely(renew(roster), "renew its lease")))
-  return Effect.asVoid(Effect.all([renewing, looking(roster)], { concurrency: "unbounded" }))
+  const all = [renewing, looking(roster), handingOver(roster)]
+  return Effect.asVoid(Effect.all(all, { concurrency: "unbounded" }))
 }
 
 /** What goes wrong is told, and does not end the loop. */
@@ -108,15 +113,33 @@ const looking = (roster: Roster): Effect.Effect<void> =>
 /** How long nothing has to be looked for. */
 const pause = (roster: Roster, inVain: boolean): Effect.Effect<number> =>
   Effect.gen(function* () {
-    const { refresh } = roster.settings
+    const { isOurs, settings } = roster
+    const refresh = isOurs === undefined ? settings.refresh : Math.min(settings.refresh, often)
     if (roster.status !== "up" || roster.flows.size === 0) return refresh
     const wake = yield* Effect.exit(Effect.timeoutOption(roster.store.nextWake(roster.claimable), refresh))
     const now = yield* Clock.currentTimeMillis
     if (Exit.isFailure(wake)) return refresh
     const at = Option.getOrElse(Option.flatten(wake.value), () => Infinity)
-    if (at <= now) return inVain ? refresh : 1
+    // It may be another runner's, and the next one be this runner's.
+    if (at <= now) return inVain ? (isOurs === undefined ? refresh : Math.min(refresh, often / 2)) : 1
     return Math.max(1, Math.min(refresh, at - now))
   })
+
+/** Lets go of what is no longer this runner's, where something else says what is. */
+const handingOver = (roster: Roster): Effect.Effect<void> => {
+  const { isOurs, settings } = roster
+  if (isOurs === undefined) return Effect.void
+  const handOver = Effect.suspend(() => {
+    const others = [...roster.entries.values()].filter(
+      (kept) => !kept.leaving && Deferred.isDoneUnsafe(kept.opened) && !isOurs(kept.id, kept.runner)
+    )
+    // The next ones do not wait for handlers of these.
+    return Effect.forEach(others, (kept) => Effect.forkIn(Holding.leave(roster, kept, settings.drain), roster.scope), {
+      discard: true
+    })
+  })
+  return Effect.forever(Effect.andThen(Effect.sleep(Math.min(settings.refresh, often)), handOver))
+}
 
 /** Gives how many executions it has taken. */
 const look = (roster: Roster): Effect.Effect<number, unknown> =>

@@ -10,7 +10,7 @@ import type * as Journals from "../../services/JournalStore.ts"
 import * as Holding from "./Holding.ts"
 import { Kept } from "./Kept.ts"
 import * as Measures from "./Measures.ts"
-import type { Roster } from "./Roster.ts"
+import type { IsOurs, Roster } from "./Roster.ts"
 
 type Failed = Host.FlowFailed | Host.ExecutionHostError
 
@@ -43,6 +43,7 @@ export const recover = (roster: Roster): Effect.Effect<ReadonlyArray<string>, Ho
       if (Option.isSome(head.value)) yield* take(head.value.value)
       else roster.stranded.delete(id)
     }
+    if (roster.isOurs !== undefined) return yield* gather(roster, roster.isOurs, recovered)
     for (;;) {
       const limit = Math.min(100, settings.maxActive - entries.size)
       if (limit <= 0 || flows.size === 0 || roster.refusal !== undefined) return recovered
@@ -53,6 +54,35 @@ export const recover = (roster: Roster): Effect.Effect<ReadonlyArray<string>, Ho
       yield* Effect.forEach(claimed, take, { concurrency: settings.recoveries, discard: true })
       if (claimed.length < limit) return recovered
     }
+  })
+
+/** How many executions that nobody has are looked at at once, for those that are this runner's. */
+const looked = 1000
+
+/**
+ * Takes those that something else has given to this runner. None of the others is claimed: that would count as a try, and
+ * whoever they were given to would have to take them away again.
+ */
+const gather = (roster: Roster, isOurs: IsOurs, recovered: Array<string>) =>
+  Effect.gen(function* () {
+    const { entries, settings, store } = roster
+    if (roster.flows.size === 0 || roster.refusal !== undefined) return recovered
+    const adrift = yield* Effect.mapError(
+      store.claimable({ flows: roster.claimable, limit: looked }),
+      roster.storeFailed("look for interrupted executions")
+    )
+    const ours = adrift.filter((head) => !entries.has(head.id) && isOurs(head.id, head))
+    const take = (head: Journals.JournalHead) =>
+      Effect.gen(function* () {
+        // The room that one leaves who only waits is for those that are asked for.
+        if (entries.size >= settings.maxActive || entries.has(head.id)) return
+        const exit = yield* Effect.exit(activate(roster, head.id))
+        if (Exit.isFailure(exit) || !isKept(exit.value)) return
+        recovered.push(head.id)
+        yield* Measures.recovered((yield* Clock.currentTimeMillis) - head.updatedAt)
+      })
+    yield* Effect.forEach(ours, take, { concurrency: settings.recoveries, discard: true })
+    return recovered
   })
 
 /** Lets an execution go on that was claimed. */
@@ -90,7 +120,7 @@ const begin = (roster: Roster, head: Journals.JournalHead): Effect.Effect<Kept, 
     }
     roster.stranded.delete(id)
     if (before !== undefined) yield* Holding.abandon(before)
-    const exit = yield* Effect.exit(read(roster, head, kept))
+    const exit = yield* Effect.exit(roster.reading.withPermit(read(roster, head, kept)))
     if (Exit.isSuccess(exit)) {
       yield* Holding.hold(roster, kept, exit.value)
       return kept

@@ -11,6 +11,14 @@ import type * as Journals from "../../services/JournalStore.ts"
 import type { Kept } from "./Kept.ts"
 import type { Settings } from "./Settings.ts"
 
+/**
+ * Whether an execution is this runner's to look after, where something else spreads executions over the runners. It is
+ * asked again and again; what is not this runner's any more is let go of.
+ *
+ * @category models
+ */
+export type IsOurs = (id: string, flow: { readonly flow: string; readonly version?: string | undefined }) => boolean
+
 const keyOf = (flow: string, version: string | undefined): string => JSON.stringify([flow, version ?? null])
 
 interface Turn {
@@ -29,11 +37,15 @@ export class Roster {
   readonly owner: Journals.Owner
   readonly host: string
   readonly scope: Scope.Scope
+  /** Undefined: whatever nobody has is this runner's. */
+  readonly isOurs: IsOurs | undefined
   readonly flows = new Map<string, Host.FlowRunner>()
   /** The executions in memory. */
   readonly entries = new Map<string, Kept>()
   /** Executions that had to stop here since the store did not write, and how often; they are tried again. */
   readonly stranded = new Map<string, number>()
+  /** How many may be read and begun again at once. */
+  readonly reading: Semaphore.Semaphore
   status: KeeperHealth["status"] = "up"
   renewedAt: number
   trouble: string | undefined = undefined
@@ -45,7 +57,8 @@ export class Roster {
     owner: Journals.Owner,
     host: string,
     scope: Scope.Scope,
-    now: number
+    now: number,
+    isOurs?: IsOurs
   ) {
     this.store = store
     this.settings = settings
@@ -53,6 +66,8 @@ export class Roster {
     this.host = host
     this.scope = scope
     this.renewedAt = now
+    this.isOurs = isOurs
+    this.reading = Semaphore.makeUnsafe(Math.max(1, settings.recoveries))
   }
 
   // ---------------------------------------------------------------------------------------------- failures

@@ -23,8 +23,8 @@ class Taken {
   }
 }
 
-/** What is not the same about two starts under one id. */
-const conflictOf = (
+/** What is not the same about two starts under one id. @category conversions */
+export const conflictOf = (
   head: Journals.JournalHead,
   { flow, version }: Host.StartRequest,
   input: string

@@ -8,7 +8,7 @@ import * as Ledger from "./ledger.ts"
 
 /** What is done to the workers. */
 export interface Plan {
-  /** A file of SQLite, or the URL of a PostgreSQL. */
+  /** A file of SQLite, or the URL of a PostgreSQL; after `cluster:`, the workers are runners of a cluster. */
   readonly store: string
   readonly ledger: string
   readonly kills: number
@@ -17,6 +17,8 @@ export interface Plan {
   readonly runners: ReadonlyArray<string>
   /** Freezes instead of kills, one time in so many; 0: never. */
   readonly freezes: number
+  /** Ends in good order instead of kills, one time in so many. */
+  readonly drains?: number | undefined
   /** In milliseconds. */
   readonly lease: number
   /** How many executions there are at once. */
@@ -30,6 +32,7 @@ export interface Plan {
 export interface Outcome {
   readonly kills: number
   readonly freezes: number
+  readonly drains: number
   readonly executions: number
   readonly signals: number
   /** Signals that were acknowledged and not taken in, or taken in twice by the state. */
@@ -161,6 +164,7 @@ export const run = async (plan: Plan): Promise<Outcome> => {
   let number = 0
   let blows = 0
   let freezes = 0
+  let drains = 0
   const lanes = Array.from({ length: plan.load }, async () => {
     while (!ended && blows < plan.kills) await life(number++)
   })
@@ -184,10 +188,16 @@ export const run = async (plan: Plan): Promise<Outcome> => {
       say(`${blows}: ${runner} was frozen`)
       continue
     }
-    inFlight += await atWork(worker)
-    worker.signal("SIGKILL")
+    if (plan.drains !== undefined && random(plan.drains) === 0) {
+      worker.signal("SIGTERM")
+      drains++
+      say(`${blows + 1}: ${runner} was told to end`)
+    } else {
+      inFlight += await atWork(worker)
+      worker.signal("SIGKILL")
+      say(`${blows + 1}: ${runner} was killed`)
+    }
     blows++
-    say(`${blows}: ${runner} was killed`)
     if (runners.length > 1) await pause(random(lease * 2))
     const next = new Worker(runner, store, ledger, lease)
     workers.set(runner, next)
@@ -203,8 +213,9 @@ export const run = async (plan: Plan): Promise<Outcome> => {
 
   return {
     ...judge(tracked, Ledger.read(ledger), restarts),
-    kills: blows - freezes,
+    kills: blows - freezes - drains,
     freezes,
+    drains,
     inFlightAtKills: inFlight,
     seconds: (Date.now() - begun) / 1000
   }
@@ -250,7 +261,7 @@ const judge = (
   tracked: ReadonlyArray<Tracked>,
   lines: ReadonlyArray<Ledger.Line>,
   restarts: ReadonlyArray<{ readonly at: number }>
-): Omit<Outcome, "kills" | "freezes" | "inFlightAtKills" | "seconds"> => {
+): Omit<Outcome, "kills" | "freezes" | "drains" | "inFlightAtKills" | "seconds"> => {
   let lostSignals = 0
   let lostSteps = 0
   let stuck = 0

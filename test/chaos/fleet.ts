@@ -33,11 +33,11 @@ export class Worker {
   private readonly waiting = new Map<number, (reply: Reply | undefined) => void>()
   private commands = 0
 
-  constructor(runner: string, store: string, ledger: string, lease: number) {
+  constructor(runner: string, store: string, ledger: string, lease: number, versions = "") {
     this.runner = runner
     this.process = spawn(
       process.execPath,
-      ["--conditions=effigent:source", "--no-warnings", script, store, ledger, runner, `${lease}`],
+      ["--conditions=effigent:source", "--no-warnings", script, store, ledger, runner, `${lease}`, versions],
       { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, NO_COLOR: "1" } }
     )
     this.ready = new Promise((resolve) => {
@@ -59,6 +59,10 @@ export class Worker {
       })
     })
     this.process.stdin?.on("error", () => undefined)
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0
   }
 
   /** Sends a command; nothing where the worker has ended before it answered. */

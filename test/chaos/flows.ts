@@ -120,6 +120,44 @@ export const orders = (ledger: string) => {
   )
 }
 
+/** A flow that is always at work: it ticks so many times, and says each. */
+export const ticks = (ledger: string, version: string) => {
+  const Ticks = TriggerFlow.define("ticks", {
+    version,
+    input: Schema.Struct({ times: Schema.Int, pause: Schema.Int }),
+    state: Schema.Struct({ done: Schema.Array(Schema.Int), notes: Schema.Array(Schema.String) }),
+    initial: { done: [], notes: [] },
+    stream: Schema.Int,
+    result: Schema.Int,
+    signals: [Note]
+  })
+  return Ticks.build(
+    Ticks.start.pipe(
+      Chain.to("times", ({ pause, times }) =>
+        Effect.succeed(Array.from({ length: times }, (_, tick) => ({ tick, pause })))
+      ),
+      Chain.forEach(
+        (tick) =>
+          tick.pipe(
+            Chain.to("tick", ({ pause, tick }, run) =>
+              Effect.gen(function* () {
+                Ledger.write(ledger, { kind: "step", execution: run.executionId, key: `tick ${tick} of ${version}` })
+                yield* Effect.sleep(pause)
+                yield* run.state.append("done", tick)
+                yield* run.put(tick)
+                return tick
+              })
+            )
+          ),
+        { concurrency: 1 }
+      ),
+      Chain.to("count", (done) => Effect.succeed(done.length)),
+      Chain.result
+    ),
+    Ticks.on(Note).pipe(Chain.to("note", (note, run) => run.state.append("notes", note)))
+  )
+}
+
 /** The steps that every order comes to, by what its ledger says. */
 export const steps: ReadonlyArray<string> = [
   "plan ",

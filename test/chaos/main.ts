@@ -1,6 +1,6 @@
-// `npm run chaos -- --kills N --seed S [--store sqlite|postgres] [--runners R] [--freezes F] [--trouble] [--json]`:
+// `npm run chaos -- --kills N --seed S [--store sqlite|postgres|cluster] [--runners R] [--freezes F] [--drains D] [--trouble] [--json]`:
 // executions under fire. `--runners`: so many workers at once; `--freezes F`: one blow in F freezes a worker for longer
-// than its lease; `--trouble`: connections to the database are dropped and hang, and it is restarted. The last line is
+// than its lease; `--drains D`: one kill in D is an end in good order; `--trouble`: connections to the database are dropped and hang, and it is restarted. The last line is
 // JSON; the process fails where anything was lost, doubled or is stuck.
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -16,6 +16,7 @@ const { values } = parseArgs({
     store: { type: "string", default: "sqlite" },
     runners: { type: "string", default: "1" },
     freezes: { type: "string", default: "0" },
+    drains: { type: "string", default: "0" },
     load: { type: "string", default: "8" },
     lease: { type: "string", default: "1000" },
     trouble: { type: "boolean", default: false },
@@ -24,14 +25,15 @@ const { values } = parseArgs({
 })
 
 const directory = mkdtempSync(join(tmpdir(), "effigent-chaos-"))
-const database = values.store === "postgres" ? await Database.start() : undefined
+const database = values.store === "sqlite" ? undefined : await Database.start()
 const outcome = await run({
-  store: database?.url ?? join(directory, "journal.db"),
+  store: (values.store === "cluster" ? "cluster:" : "") + (database?.url ?? join(directory, "journal.db")),
   ledger: join(directory, "ledger"),
   kills: Number(values.kills),
   seed: Number(values.seed),
   runners: Array.from({ length: Number(values.runners) }, (_, index) => `runner-${index}`),
   freezes: Number(values.freezes),
+  drains: values.drains === "0" ? undefined : Number(values.drains),
   lease: Number(values.lease),
   load: Number(values.load),
   trouble: database !== undefined && values.trouble ? troubleOf(database) : undefined,

@@ -1,31 +1,73 @@
 // A process that keeps executions, to be killed: it takes commands as lines of JSON and answers each with one.
 //
-// argv: the store (a file of SQLite, or the URL of a PostgreSQL), the ledger file, the name of the runner, the lease in
-// milliseconds.
+// argv: the store (a file of SQLite, or the URL of a PostgreSQL; after `cluster:`, as a runner of a cluster), the ledger
+// file, the name of the runner, the lease in milliseconds, and the versions of the flow that ticks, if any.
+import { createServer } from "node:net"
 import { createInterface } from "node:readline"
 import { NodeRuntime } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Logger, Redacted, References } from "effect"
+import { Cluster } from "effigent/layers/cluster"
 import { ExecutionHosts } from "effigent/layers/host"
 import { OfflineModel } from "effigent/layers/offline"
 import { EffectLedgers, JournalStores } from "effigent/layers/sql-store"
 import { SqliteClient } from "effigent/layers/sqlite"
 import { ExecutionHost } from "effigent/services/ExecutionHost"
 import { ExecutionKeeper } from "effigent/services/ExecutionKeeper"
+import { type Append, JournalStore } from "effigent/services/JournalStore"
 import { TriggerFlow } from "effigent/triggerflow"
-import { clerk, orders } from "./flows.ts"
+import { clerk, orders, ticks } from "./flows.ts"
 
-const [store = "", ledger = "", runner = "worker", lease = "1000"] = process.argv.slice(2)
+const [where = "", ledger = "", runner = "worker", lease = "1000", versions = ""] = process.argv.slice(2)
+const isCluster = where.startsWith("cluster:")
+const store = where.replace(/^cluster:/, "")
 
 const client = store.startsWith("postgres")
-  ? Layer.orDie(PgClient.layer({ url: Redacted.make(store), maxConnections: 6 }))
+  ? Layer.orDie(PgClient.layer({ url: Redacted.make(store), maxConnections: isCluster ? 8 : 6 }))
   : Layer.orDie(SqliteClient.layer({ filename: store }))
 
-const host = Layer.mergeAll(TriggerFlow.toLayer(orders(ledger)), TriggerFlow.toLayer(clerk(ledger))).pipe(
-  Layer.provideMerge(
-    ExecutionHosts.durable({ runner, lease: Number(lease), snapshotEvery: 10, maxTries: 1000, drain: 2000 })
-  ),
-  Layer.provideMerge(Layer.mergeAll(JournalStores.layer(), EffectLedgers.layer(), OfflineModel.layer)),
+// Appends that were refused because somebody else has the execution by now.
+let refused = 0
+const journal = Layer.effect(
+  JournalStore,
+  Effect.map(JournalStore, (store) => ({
+    ...store,
+    append: (entry: Append) =>
+      Effect.tapError(store.append(entry), (error) =>
+        Effect.sync(() => {
+          if (error._tag === "JournalConflict" && error.why === "fenced") refused++
+        })
+      )
+  }))
+).pipe(Layer.provide(JournalStores.layer()))
+
+const freePort = Effect.callback<number>((resume) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const address = server.address()
+    const port = typeof address === "object" && address !== null ? address.port : 0
+    server.close(() => resume(Effect.succeed(port)))
+  })
+})
+
+const common = { snapshotEvery: 10, maxTries: 1000, drain: 2000 }
+const executions = isCluster
+  ? Layer.unwrap(
+      Effect.map(freePort, (port) =>
+        Cluster.runner({ host: "127.0.0.1", port, lockExpiry: Number(lease), shards: 16, ...common })
+      )
+    )
+  : Layer.merge(
+      ExecutionHosts.durable({ runner, lease: Number(lease), ...common }),
+      Layer.succeed(Cluster.ClusterMember, { joined: Effect.void, isJoined: Effect.succeed(true) })
+    )
+
+const host = Layer.mergeAll(
+  TriggerFlow.toLayer(clerk(ledger)),
+  TriggerFlow.toLayer(orders(ledger)),
+  ...versions.split(",").flatMap((version) => (version === "" ? [] : [TriggerFlow.toLayer(ticks(ledger, version))]))
+).pipe(
+  Layer.provideMerge(executions),
+  Layer.provideMerge(Layer.mergeAll(journal, EffectLedgers.layer(), OfflineModel.layer)),
   Layer.provide(client)
 )
 
@@ -59,7 +101,7 @@ const perform = (command: Command) =>
       case "get":
         return yield* host.get(execution)
       case "health":
-        return yield* ExecutionKeeper.use((keeper) => keeper.health)
+        return { ...(yield* ExecutionKeeper.use((keeper) => keeper.health)), refused }
       case "drain":
         return yield* ExecutionKeeper.use((keeper) => keeper.drain)
     }
@@ -67,6 +109,7 @@ const perform = (command: Command) =>
 
 const program = Effect.gen(function* () {
   const context = yield* Effect.context<ExecutionHost | ExecutionKeeper>()
+  yield* Cluster.ClusterMember.use((member) => member.joined)
   say({ ready: true })
   yield* Effect.callback<void>((resume) => {
     const lines = createInterface({ input: process.stdin })

@@ -4,7 +4,7 @@ import { ExecutionHost } from "effigent/services/ExecutionHost"
 import { ExecutionHostConformance } from "effigent/testing"
 import * as Processes from "./Processes.ts"
 
-describe("Cluster.runner, with executions in its memory", () => {
+describe("Cluster.runner", () => {
   for (const one of ExecutionHostConformance.cases) {
     it.live(one.name, () =>
       ExecutionHost.use((host) => one.run("cluster", host)).pipe(

@@ -1,20 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { majorOf, placeOf, placesOf } from "../../../layers/cluster/Places.ts"
+import { placeOf, placesOf } from "../../../layers/cluster/Places.ts"
 
 describe("the places of flows in a cluster", () => {
-  it("minor versions share a place, major versions do not", () => {
-    assert.strictEqual(placeOf("work", "1.2").group, placeOf("work", "1").group)
-    assert.strictEqual(placeOf("work", "1.2").group, placeOf("work", "1-beta").group)
-    assert.notStrictEqual(placeOf("work", "1.2").group, placeOf("work", "2.0").group)
-    assert.notStrictEqual(placeOf("work", undefined).group, placeOf("work", "1").group)
-    assert.deepStrictEqual(["1.2", "12", "v1", "", "1234567.1", "2026-11-21"].map(majorOf), [
-      "1",
-      "12",
-      "v1",
-      "",
-      "1234567.1",
-      "2026"
-    ])
+  it("each version has a place of its own, and none has another", () => {
+    const versions = [undefined, "1", "1.2", "1.2.3", "1-2", "2", "12", "1.2-beta", "2026-11-21", "n", "v1", "V1"]
+    const groups = versions.map((version) => placeOf("work", version).group)
+    assert.strictEqual(new Set(groups).size, versions.length)
+    assert.strictEqual(placeOf("work", "1.2").group, groups[2])
   })
 
   it("names stand in SQL unescaped and in a column of 50 characters: they hold nothing else", () => {
@@ -27,25 +19,30 @@ describe("the places of flows in a cluster", () => {
         assert.match(group, /^[a-z0-9-]{1,45}$/, `${name} ${version}`)
         groups.add(group)
       }
-    // "" is no version.
-    assert.strictEqual(groups.size, names.length * (versions.length - 1))
+    assert.strictEqual(groups.size, names.length * versions.length)
   })
 
   it("the places of a flow are found among all groups, the newest first", () => {
     const groups = [
-      ...["9.1", "10", undefined, "beta", "a much longer name"].map((version) => placeOf("work", version).group),
+      ...["9.1", "10", undefined, "beta", "a much longer name", "9.10", "9"].map(
+        (version) => placeOf("work", version).group
+      ),
       placeOf("other work", "11").group,
       "default"
     ]
     const places = placesOf("work", groups)
     assert.deepStrictEqual(
       places.map(({ group }) => group),
-      [groups[1], groups[0], groups[4], groups[3], groups[2]]
+      [1, 5, 0, 6, 3, 2, 4].map((index) => groups[index])
     )
-    assert.deepStrictEqual(
-      places.map(({ major }) => major).filter((_, index) => index !== 2),
-      ["10", "9", "beta", ""]
-    )
+    assert.deepStrictEqual(places.map(({ version }) => version).slice(0, 6), [
+      "10",
+      "9.10",
+      "9.1",
+      "9",
+      "beta",
+      undefined
+    ])
     assert.deepStrictEqual(placesOf("nothing", groups), [])
   })
 })

@@ -1,58 +1,35 @@
-import { PgClient } from "@effect/sql-pg"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Redacted, Schedule, Stream } from "effect"
-import { spawn, type ChildProcess } from "node:child_process"
-import { createInterface } from "node:readline"
-import { fileURLToPath } from "node:url"
-import { Cluster, VolatileExecutions } from "effigent/layers/cluster"
+import { Effect, Fiber, Stream } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { ExecutionHost } from "effigent/services/ExecutionHost"
-import { TriggerFlow } from "effigent/triggerflow"
+import * as Chaos from "../../chaos/chaos.ts"
+import * as Database from "../../chaos/database.ts"
+import type { Worker } from "../../chaos/fleet.ts"
 import * as Postgres from "../../support/postgres.ts"
-import * as Processes from "./Processes.ts"
-import * as SqlHeads from "./SqlHeads.ts"
-import { Busy, Who, Work } from "./Work.ts"
+import * as Fleet from "./Fleet.ts"
 
-const program = fileURLToPath(new URL("./runner.main.ts", import.meta.url))
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => index)
 
-/** A runner process, until the Scope closes. */
-const runner = (url: string) =>
-  Effect.flatMap(Processes.freePort, (port) =>
-    Effect.acquireRelease(
-      Effect.callback<ChildProcess, Error>((resume) => {
-        const child = spawn(process.execPath, ["--conditions=effigent:source", program, String(port)], {
-          env: { ...process.env, DATABASE_URL: url },
-          stdio: ["ignore", "pipe", "ignore"]
-        })
-        child.once("exit", (code) => resume(Effect.fail(new Error(`a runner has ended with ${code}`))))
-        createInterface(child.stdout).on("line", (line) => {
-          if (line === "up") resume(Effect.succeed(child))
-        })
+/** Every execution has ticked every tick, once, as its journal has it. */
+const assertWhole = (ids: ReadonlyArray<string>, times: number, notes: ReadonlyArray<string> = []) =>
+  Effect.forEach(
+    ids,
+    (id) =>
+      Effect.gen(function* () {
+        const view = yield* ExecutionHost.use((host) => host.await(id))
+        assert.strictEqual(view.status, "completed", id)
+        assert.strictEqual(view.result, times)
+        assert.deepStrictEqual(view.state, { done: numbers(times), notes })
       }),
-      (child) => Effect.sync(() => child.kill("SIGKILL"))
-    )
+    { concurrency: "unbounded", discard: true }
   )
 
-/** A process that only asks; what it asks while runners come and go waits for them. */
-const client = (url: string) =>
-  Cluster.client({ patience: "20 seconds" }).pipe(
-    Layer.provide(VolatileExecutions.layerEnded),
-    Layer.provide(SqlHeads.layer),
-    Layer.provide(PgClient.layer({ url: Redacted.make(url), maxConnections: 4 }))
-  )
-
-const settings = { autoClose: false } as const
-
-/** Starts executions until there is one in a process. */
-const startIn = (child: ChildProcess) =>
-  Effect.gen(function* () {
-    const execution = yield* TriggerFlow.start(Work, 0, settings)
-    const [who] = yield* execution.emit(Who, 1)
-    return who?.pid === child.pid ? execution : yield* Effect.fail("elsewhere")
-  }).pipe(Effect.retry({ schedule: Schedule.spaced(100), times: 200 }))
-
-const withTwo = <A, E>(
+const withFleet = <A, E>(
   name: string,
-  body: (one: ChildProcess, other: ChildProcess) => Effect.Effect<A, E, ExecutionHost>
+  size: number,
+  body: (fleet: Fleet.Fleet, workers: ReadonlyArray<Worker>) => Effect.Effect<A, E, ExecutionHost>
 ) =>
   it.live(
     name,
@@ -60,83 +37,180 @@ const withTwo = <A, E>(
       Effect.scoped(
         Effect.gen(function* () {
           const url = yield* Postgres.database
-          const [one, other] = yield* Effect.all([runner(url), runner(url)], { concurrency: 2 })
-          yield* Effect.provide(
-            Effect.gen(function* () {
-              // Both have joined when both have been given something.
-              yield* startIn(one)
-              yield* startIn(other)
-              yield* body(one, other)
-            }),
-            client(url)
+          const fleet = yield* Fleet.make(url)
+          const workers = yield* Effect.all(
+            numbers(size).map(() => fleet.add()),
+            { concurrency: "unbounded" }
           )
+          yield* Effect.provide(body(fleet, workers), Fleet.client(url))
         })
       ),
     60_000
   )
 
-describe("Cluster on PostgreSQL, with two runner processes and one that only asks", () => {
-  withTwo("what waits on a runner that is killed is told by another within the expiry of locks and 5 s", (one, other) =>
-    Effect.gen(function* () {
-      const execution = yield* startIn(one)
-      const host = yield* ExecutionHost
-      const waiting = yield* Effect.forkChild(host.await(execution.id), { startImmediately: true })
-      const watching = yield* Effect.forkChild(Effect.exit(Stream.runDrain(host.watch(execution.id))), {
-        startImmediately: true
-      })
-      yield* execution.emit(Who, 1)
-      const killed = performance.now()
-      one.kill("SIGKILL")
-      const view = yield* Fiber.join(waiting)
-      const took = performance.now() - killed
-      assert.strictEqual(view.status, "failed")
-      assert.include(view.failure?.message, "is no more")
-      assert.isBelow(took, 10_000)
-      assert.strictEqual((yield* Fiber.join(watching))._tag, "Failure")
-      // What is asked for from now on is done by the other.
-      const next = yield* TriggerFlow.start(Work, 7, settings)
-      assert.deepStrictEqual(yield* next.emit(Who, 1), [{ pid: other.pid ?? 0, sum: 8 }])
-    })
+const countOf = (fleet: Fleet.Fleet, id: string) => fleet.ledger().filter((line) => line.execution === id).length
+
+describe("runner processes of a cluster on PostgreSQL", () => {
+  it.live(
+    "R3 three of them under load, killed, frozen and drained: nothing is lost, no once effect runs twice",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const url = yield* Postgres.database
+          const directory = yield* Effect.acquireRelease(
+            Effect.sync(() => mkdtempSync(join(tmpdir(), "effigent-cluster-"))),
+            (directory) => Effect.sync(() => rmSync(directory, { recursive: true, force: true }))
+          )
+          const outcome = yield* Effect.promise(() =>
+            Chaos.run({
+              store: `cluster:${url}`,
+              ledger: join(directory, "ledger"),
+              kills: 5,
+              seed: 1,
+              runners: ["a", "b", "c"],
+              freezes: 3,
+              drains: 3,
+              lease: Fleet.lease,
+              load: 6,
+              say: () => undefined
+            })
+          )
+          assert.isTrue(Chaos.isWhole(outcome), JSON.stringify(outcome))
+          assert.isAbove(outcome.kills, 0)
+          assert.isAbove(outcome.freezes, 0)
+          assert.isAbove(outcome.drains, 0)
+          assert.isAbove(outcome.executions, 10)
+        })
+      ),
+    90_000
   )
 
-  withTwo("a runner that is frozen past its locks and woken decides nothing any more", (one, other) =>
+  withFleet("what a killed runner had goes on elsewhere within the lease and two refreshes", 3, (fleet, [one]) =>
     Effect.gen(function* () {
-      const execution = yield* startIn(one)
-      yield* execution.emitFork(Busy, 7000)
+      const ids = yield* Fleet.start(12, { times: 150, pause: 50 })
+      yield* Fleet.until("all tick", () => ids.every((id) => countOf(fleet, id) > 5))
+      const theirs = ids.filter((id) => Fleet.last(fleet, id)?.pid === one?.pid)
+      assert.isAbove(theirs.length, 0)
+      one?.signal("SIGKILL")
+      const killed = Date.now()
       const host = yield* ExecutionHost
-      one.kill("SIGSTOP")
-      const asked = yield* Effect.forkChild(Effect.exit(host.signal(execution.id, "Who", 1, { wait: true })), {
-        startImmediately: true
-      })
-      const view = yield* host.await(execution.id)
-      assert.strictEqual(view.status, "failed")
-      // The request that had reached the frozen one was done by the other, as the journal has it.
-      assert.strictEqual((yield* Fiber.join(asked))._tag, "Failure")
-      one.kill("SIGCONT")
-      // It is a runner again, by itself.
-      yield* startIn(one)
-      assert.deepStrictEqual(yield* host.get(execution.id), view)
-      const next = yield* startIn(other)
-      assert.strictEqual((yield* next.emit(Who, 1))[0]?.sum, 2)
-    })
-  )
-
-  withTwo("a runner that is told to stop hands over and is gone in a second", (one, other) =>
-    Effect.gen(function* () {
-      const execution = yield* startIn(one)
-      const gone = yield* Effect.forkChild(
-        Effect.callback<number>((resume) => {
-          const began = performance.now()
-          one.once("exit", () => resume(Effect.succeed(performance.now() - began)))
-        }),
-        { startImmediately: true }
+      yield* host.signal(theirs[0] ?? "", "Note", "while nobody has it", { wait: true })
+      yield* assertWhole(theirs.slice(0, 1), 150, ["while nobody has it"])
+      yield* assertWhole(
+        ids.filter((id) => id !== theirs[0]),
+        150
       )
-      one.kill("SIGTERM")
-      assert.isBelow(yield* Fiber.join(gone), 5000)
-      const host = yield* ExecutionHost
-      assert.strictEqual((yield* host.await(execution.id)).status, "cancelled")
-      const next = yield* TriggerFlow.start(Work, 1, settings)
-      assert.deepStrictEqual(yield* next.emit(Who, 1), [{ pid: other.pid ?? 0, sum: 2 }])
+      const times = theirs.map((id) => {
+        const next = fleet.ledger().find((line) => line.execution === id && line.pid !== one?.pid)
+        return (next?.at ?? Infinity) - killed
+      })
+      console.log(`taken over after ${Math.min(...times)} to ${Math.max(...times)} ms`)
+      assert.isAtMost(Math.max(...times), Fleet.lease + 2 * Fleet.refresh)
+      // What went on elsewhere began where it was: only the tick that was at work may have begun twice.
+      for (const id of theirs) assert.isAtMost(countOf(fleet, id), 151)
     })
+  )
+
+  withFleet("a runner that is frozen past its lease and woken is refused, and is a runner again", 2, (fleet, [one]) =>
+    Effect.gen(function* () {
+      const ids = yield* Fleet.start(8, { times: 200, pause: 50 })
+      yield* Fleet.until("all tick", () => ids.every((id) => countOf(fleet, id) > 5))
+      const theirs = ids.filter((id) => Fleet.last(fleet, id)?.pid === one?.pid)
+      assert.isAbove(theirs.length, 0)
+      one?.signal("SIGSTOP")
+      yield* Fleet.until("they go on elsewhere", () => theirs.every((id) => Fleet.last(fleet, id)?.pid !== one?.pid))
+      one?.signal("SIGCONT")
+      const health = yield* Effect.promise(async () => {
+        for (;;) {
+          const reply = await one?.send({ op: "health" }, 2000)
+          const value = reply?.value as { readonly refused: number; readonly status: string } | undefined // the worker's
+          if (value !== undefined && value.refused > 0 && value.status === "up") return value
+        }
+      })
+      assert.isAbove(health.refused, 0)
+      yield* assertWhole(ids, 200)
+      for (const id of theirs) assert.isAtMost(countOf(fleet, id), 202)
+      const more = yield* ExecutionHost.use((host) =>
+        Effect.forEach(numbers(16), (index) =>
+          host.start({ flow: "ticks", id: `more-${index}`, input: { times: 1, pause: 1 } })
+        )
+      )
+      yield* assertWhole(more, 1)
+      assert.isTrue(more.some((id) => Fleet.last(fleet, id)?.pid === one?.pid))
+    })
+  )
+
+  withFleet("who watches sees every entry once, in order, while the runner is killed", 2, (fleet, workers) =>
+    Effect.gen(function* () {
+      const [id = ""] = yield* Fleet.start(1, { times: 150, pause: 30 })
+      const host = yield* ExecutionHost
+      const watching = yield* Effect.forkChild(Stream.runCollect(host.watch(id)), { startImmediately: true })
+      const waiting = yield* Effect.forkChild(host.await(id), { startImmediately: true })
+      yield* Fleet.until("it ticks", () => countOf(fleet, id) > 20)
+      workers.find(({ pid }) => pid === Fleet.last(fleet, id)?.pid)?.signal("SIGKILL")
+      const seen = yield* Fiber.join(watching)
+      assert.deepStrictEqual(
+        seen.map(({ event }) => (event._tag === "item" ? event.item : event._tag)),
+        numbers(150)
+      )
+      assert.deepStrictEqual(
+        seen.map(({ cursor }) => cursor),
+        numbers(150)
+      )
+      assert.strictEqual((yield* Fiber.join(waiting)).status, "completed")
+    })
+  )
+
+  withFleet(
+    "a new version joins and the old runner drains: what was started goes on, what is new is new",
+    1,
+    (fleet, [old]) =>
+      Effect.gen(function* () {
+        const ids = yield* Fleet.start(6, { times: 80, pause: 50 })
+        // The new program still has the old definition, for what was started with it.
+        const next = yield* fleet.add("1,2")
+        const fresh = yield* ExecutionHost.use((host) =>
+          host.start({ flow: "ticks", id: "fresh", input: { times: 3, pause: 1 } })
+        )
+        const began = Date.now()
+        old?.signal("SIGTERM")
+        yield* Fleet.until("the old one is gone", () => old?.alive === false, 10_000)
+        console.log(`drained after ${Date.now() - began} ms`)
+        yield* assertWhole(ids, 80)
+        yield* assertWhole([fresh], 3)
+        assert.strictEqual((yield* ExecutionHost.use((host) => host.get(fresh))).version, "2")
+        for (const id of ids) {
+          assert.strictEqual(Fleet.last(fleet, id)?.pid, next.pid)
+          // In good order: no tick began twice.
+          assert.strictEqual(countOf(fleet, id), 80, id)
+        }
+        for (const line of fleet.ledger().filter((line) => line.execution === fresh)) assert.match(line.key, /of 2$/)
+      })
+  )
+
+  it.live(
+    "PostgreSQL crashes under the runners and comes back: everything goes on",
+    () =>
+      Effect.scoped(
+        Effect.gen(function* () {
+          const database = yield* Effect.acquireRelease(
+            Effect.promise(() => Database.start()),
+            (database) => Effect.promise(() => database.stop())
+          )
+          const fleet = yield* Fleet.make(database.url)
+          yield* Effect.all([fleet.add(), fleet.add()], { concurrency: 2 })
+          yield* Effect.gen(function* () {
+            const ids = yield* Fleet.start(6, { times: 100, pause: 50 })
+            yield* Fleet.until("all tick", () => ids.every((id) => countOf(fleet, id) > 5))
+            yield* Effect.promise(() => database.restart())
+            const host = yield* ExecutionHost
+            yield* Effect.forEach(ids, (id) => host.signal(id, "Note", "after", { wait: false }), {
+              concurrency: "unbounded"
+            })
+            yield* assertWhole(ids, 100, ["after"])
+          }).pipe(Effect.provide(Fleet.client(database.url)))
+        })
+      ),
+    60_000
   )
 })

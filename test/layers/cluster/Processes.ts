@@ -5,7 +5,7 @@ import * as RunnerStorage from "effect/cluster/RunnerStorage"
 import * as ShardingConfig from "effect/cluster/ShardingConfig"
 import { createServer } from "node:net"
 import { JournalStores } from "effigent/layers/store"
-import { Cluster, type RunnerOptions, VolatileExecutions } from "effigent/layers/cluster"
+import { Cluster, type RunnerOptions } from "effigent/layers/cluster"
 
 /** A port that nobody listens on. */
 export const freePort: Effect.Effect<number> = Effect.callback((resume) => {
@@ -24,15 +24,21 @@ export const storages = Layer.mergeAll(
   JournalStores.memory
 ).pipe(Layer.provide(ShardingConfig.layer()))
 
-export const ended = VolatileExecutions.layerEnded
-
-/** A runner with executions in its memory. */
+/** A runner in this process. */
 export const runner = (options: Partial<RunnerOptions> = {}) =>
   Layer.unwrap(
     Effect.map(freePort, (port) =>
-      Cluster.runnerOver({ host: "127.0.0.1", port, settle: 5, shards: 4, patience: "5 seconds", ...options }).pipe(
-        Layer.provide(VolatileExecutions.layer({ runner: `127.0.0.1:${port}`, incarnation: "1" })),
-        Layer.provide(ended)
-      )
+      Cluster.runnerOver({
+        host: "127.0.0.1",
+        port,
+        settle: 5,
+        shards: 4,
+        patience: "5 seconds",
+        drain: 100,
+        ...options
+      })
     )
   )
+
+/** A process that only asks, in this process. */
+export const client = Layer.fresh(Cluster.clientOver({ shards: 4, patience: "5 seconds" }))
