@@ -100,6 +100,8 @@ export class Engine {
     undefined
   /** The frames of sub-flows that it stands in, outermost first. */
   path: ReadonlyArray<number> = []
+  /** The names of these, as the runtime stream has them. */
+  names: ReadonlyArray<string> = []
   /** The execution that it is a part of; itself where it is none. */
   root: Engine = this
   /** Writes down what happens, where it is to outlive this process; kept by the root. */
@@ -569,6 +571,7 @@ export class Engine {
     const engine = new Engine(plan, settings, this.context)
     engine.root = this.root
     engine.path = [...this.path, frame.id]
+    engine.names = [...this.names, id]
     engine.onEvent = (event, path) => this.tell(event, [id, ...path])
     return engine
   }

@@ -21,6 +21,7 @@ import type { FlowData } from "../Node.ts"
 import * as Forms from "../saving/Forms.ts"
 import * as Loading from "../saving/Loading.ts"
 import type { Migration } from "../saving/Migration.ts"
+import { eventOf } from "../engine/Telling.ts"
 import * as Saving from "../saving/Saving.ts"
 import type { Image, Snapshot } from "../saving/Snapshot.ts"
 import { Reader } from "../saving/Values.ts"
@@ -94,19 +95,9 @@ class Fold {
 
   private perform(command: Command): void {
     const { engine } = this
+    const event = eventOf(engine, command)
+    if (event !== undefined) return engine.tell(event)
     switch (command._tag) {
-      case "Item":
-        return engine.tell({ _tag: "item", json: command.json, volatile: false })
-      case "Waiting": {
-        const { id, interrupt, payload } = command.waiting
-        const json = engine.plan.codecs.interrupts.get(interrupt)?.payload.encode(payload)
-        const is = json !== undefined && Result.isSuccess(json) ? json.success : null
-        return engine.tell({ _tag: "interrupt", id, interrupt, payload, json: is })
-      }
-      case "Answered":
-        return engine.tell({ _tag: "answered", id: command.waiting.id, interrupt: command.waiting.interrupt })
-      case "Intervention":
-        return engine.tell({ _tag: "intervention", id: command.id, action: command.action })
       case "Child":
         return this.begin(command.frame, engine.childEngine(command.frame))
       case "StopChild": {

@@ -16,6 +16,7 @@ import type { Engine } from "../engine/Engine.ts"
 import type { Held, Journaling } from "../engine/Journaling.ts"
 import { durablyStanding } from "../engine/Outside.ts"
 import type { Command, Record } from "../engine/Record.ts"
+import { eventOf } from "../engine/Telling.ts"
 import { Waiters } from "../engine/Waiters.ts"
 import * as Saving from "../saving/Saving.ts"
 import * as Snapshots from "../saving/Snapshot.ts"
@@ -68,9 +69,9 @@ export class Writing implements Journaling {
   /** Writes down how the execution is now. It is left in good order, which says nothing against it. */
   private get checkpoint(): Effect.Effect<void, unknown> {
     return Effect.suspend(() => {
-      const snapshot = this.snapshot()
+      const snapshot = this.snapshot(this.held)
       const taken = snapshot === undefined ? {} : { snapshot }
-      return this.journal.append({ ...this.batch([]), ...taken, progressed: true })
+      return this.journal.append({ ...this.batch([], this.held), ...taken, progressed: true })
     })
   }
 
@@ -148,7 +149,7 @@ export class Writing implements Journaling {
         this.release(held)
         continue
       }
-      const fiber = this.engine.fork(this.journal.append(this.batch(records)))
+      const fiber = this.engine.fork(this.journal.append(this.batch(records, held)))
       const exit = fiber.pollUnsafe()
       if (exit !== undefined && round < turn) {
         if (!this.appended(held, exit)) return
@@ -187,7 +188,7 @@ export class Writing implements Journaling {
     }
   }
 
-  private batch(records: ReadonlyArray<Json>): JournalBatch {
+  private batch(records: ReadonlyArray<Json>, held: ReadonlyArray<Held>): JournalBatch {
     const { engine } = this
     const { lifecycle } = engine.machine
     this.since += records.length
@@ -195,7 +196,7 @@ export class Writing implements Journaling {
     const wakeAt = closed ? null : wakeOf(engine)
     const due = wakeAt === this.wakeAt ? {} : { wakeAt }
     this.wakeAt = wakeAt
-    const snapshot = closed || this.since >= this.journal.snapshotEvery ? this.snapshot() : undefined
+    const snapshot = closed || this.since >= this.journal.snapshotEvery ? this.snapshot(held) : undefined
     if (snapshot !== undefined) this.since = 0
     const progressed = this.completed
     this.completed = false
@@ -210,9 +211,9 @@ export class Writing implements Journaling {
   }
 
   /** The execution as it is behind everything that was noted, at a moment in which nothing is half done. */
-  private snapshot(): Json | undefined {
+  private snapshot(held: ReadonlyArray<Held>): Json | undefined {
     if (!this.engine.isQuiet()) return undefined
-    const snapshot = Saving.write(this.engine, undefined, { stream: true, live: true })
+    const snapshot = Saving.write(this.engine, undefined, { stream: true, soon: toldBy(held), live: true })
     return Result.isSuccess(snapshot) ? Snapshots.toJson(snapshot.success) : undefined
   }
 
@@ -257,6 +258,15 @@ const isTold = ({ _tag }: Command): boolean =>
   _tag === "Answered" ||
   _tag === "Intervention" ||
   _tag === "Closed"
+
+/** What will be told in the runtime stream once what is held back is safe: behind it no record says it again. */
+const toldBy = (held: ReadonlyArray<Held>) =>
+  held.flatMap(({ commands, engine }) =>
+    commands.flatMap((command) => {
+      const event = eventOf(engine, command)
+      return event === undefined ? [] : [{ event, path: engine.names }]
+    })
+  )
 
 /** Whether a handler or a condition is at work, sub-flows included; those that wait for what they have emitted are not. */
 const atWork = (engine: Engine): boolean => {

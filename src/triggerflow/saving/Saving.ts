@@ -10,6 +10,7 @@ import * as FlowError from "../FlowError.ts"
 import * as Forms from "./Forms.ts"
 import { Frame, type Operation, type Run } from "../engine/Frame.ts"
 import type { Machine } from "../engine/Machine.ts"
+import type { Entry } from "../engine/RuntimeStream.ts"
 import type { FlowData } from "../Node.ts"
 import { skipped } from "../engine/Operators.ts"
 import type { Step } from "../engine/Plan.ts"
@@ -26,6 +27,8 @@ import { type Form, plain, type Problem, Writer } from "./Values.ts"
 export interface Options {
   /** The entries of the runtime stream, so that readers behind a load can read them. Default false: only where it is. */
   readonly stream?: boolean | undefined
+  /** What has happened and is in the runtime stream only in a moment. */
+  readonly soon?: ReadonlyArray<Omit<Entry, "cursor">> | undefined
   /** What handlers are doing in this process, so that records which are written after it can be read. Default false. */
   readonly live?: boolean | undefined
 }
@@ -75,6 +78,7 @@ export const write = (
   const problems: Array<Problem> = []
   const execution = new Imager(engine, input, "", problems, options?.live === true).image()
   const { contract } = plan.data
+  const soon = (options?.soon ?? []).map((told, index): Entry => ({ cursor: stream.head + index, ...told }))
   const snapshot: Snapshot = {
     kind: Snapshots.kind,
     schemaVersion: Snapshots.schemaVersion,
@@ -96,8 +100,8 @@ export const write = (
     },
     ...(options?.live === true ? { live: true as const } : {}),
     stream: {
-      head: stream.head,
-      ...(options?.stream === true ? { entries: entriesOf(engine) } : {})
+      head: stream.head + soon.length,
+      ...(options?.stream === true ? { entries: entriesOf([...stream.counted(), ...soon]) } : {})
     },
     execution
   }
@@ -106,8 +110,8 @@ export const write = (
 
 type SavedEntry = NonNullable<Snapshot["stream"]["entries"]>[number]
 
-const entriesOf = (engine: Engine): ReadonlyArray<SavedEntry> =>
-  engine.stream.counted().map(({ cursor, event, path }): SavedEntry => {
+const entriesOf = (entries: ReadonlyArray<Entry>): ReadonlyArray<SavedEntry> =>
+  entries.map(({ cursor, event, path }): SavedEntry => {
     if (event._tag !== "interrupt") return { cursor, path, event }
     const { id, interrupt, json } = event
     return { cursor, path, event: { _tag: "interrupt", id, interrupt, json } }
