@@ -6,6 +6,8 @@ import type { Database } from "./database.ts"
 import { steps } from "./flows.ts"
 import * as Ledger from "./ledger.ts"
 
+type Blow = "kill" | "freeze" | "drain"
+
 /** What is done to the workers. */
 export interface Plan {
   /** A file of SQLite, or the URL of a PostgreSQL; after `cluster:`, the workers are runners of a cluster. */
@@ -19,6 +21,8 @@ export interface Plan {
   readonly freezes: number
   /** Ends in good order instead of kills, one time in so many. */
   readonly drains?: number | undefined
+  /** What the first blows are; where it says nothing, chance does. */
+  readonly order?: ReadonlyArray<Blow> | undefined
   /** In milliseconds. */
   readonly lease: number
   /** How many executions there are at once. */
@@ -178,7 +182,8 @@ export const run = async (plan: Plan): Promise<Outcome> => {
     }
     await pause(100 + random(500))
     await plan.trouble?.(random)
-    if (plan.freezes > 0 && random(plan.freezes) === 0 && runners.length > 1) {
+    const blow = plan.order?.[blows] ?? byChance(plan, random)
+    if (blow === "freeze") {
       worker.signal("SIGSTOP")
       freezes++
       await pause(lease + 500 + random(lease))
@@ -188,7 +193,7 @@ export const run = async (plan: Plan): Promise<Outcome> => {
       say(`${blows}: ${runner} was frozen`)
       continue
     }
-    if (plan.drains !== undefined && random(plan.drains) === 0) {
+    if (blow === "drain") {
       worker.signal("SIGTERM")
       drains++
       say(`${blows + 1}: ${runner} was told to end`)
@@ -219,6 +224,11 @@ export const run = async (plan: Plan): Promise<Outcome> => {
     inFlightAtKills: inFlight,
     seconds: (Date.now() - begun) / 1000
   }
+}
+
+const byChance = ({ drains, freezes, runners }: Plan, random: (below: number) => number): Blow => {
+  if (freezes > 0 && random(freezes) === 0 && runners.length > 1) return "freeze"
+  return drains !== undefined && random(drains) === 0 ? "drain" : "kill"
 }
 
 /** Whether nothing was lost, doubled or is stuck. */

@@ -50,6 +50,18 @@ const withFleet = <A, E>(
 
 const countOf = (fleet: Fleet.Fleet, id: string) => fleet.ledger().filter((line) => line.execution === id).length
 
+/** Starts the newest version; who asks hears of a new runner within half a second. */
+const startNew = Effect.gen(function* () {
+  const host = yield* ExecutionHost
+  for (let attempt = 0; ; attempt++) {
+    const id = `fresh-${attempt}`
+    yield* host.start({ flow: "ticks", id, input: { times: 3, pause: 1 } })
+    if ((yield* host.get(id)).version === "2") return id
+    if (attempt === 100) return yield* Effect.die("the new version is never found")
+    yield* Effect.sleep(25)
+  }
+})
+
 describe("runner processes of a cluster on PostgreSQL", () => {
   it.live(
     "R3 three of them under load, killed, frozen and drained: nothing is lost, no once effect runs twice",
@@ -68,17 +80,15 @@ describe("runner processes of a cluster on PostgreSQL", () => {
               kills: 5,
               seed: 1,
               runners: ["a", "b", "c"],
-              freezes: 3,
-              drains: 3,
+              freezes: 0,
+              order: ["kill", "freeze", "drain", "kill", "freeze"],
               lease: Fleet.lease,
               load: 6,
               say: () => undefined
             })
           )
           assert.isTrue(Chaos.isWhole(outcome), JSON.stringify(outcome))
-          assert.isAbove(outcome.kills, 0)
-          assert.isAbove(outcome.freezes, 0)
-          assert.isAbove(outcome.drains, 0)
+          assert.deepStrictEqual([outcome.kills, outcome.freezes, outcome.drains], [2, 2, 1])
           assert.isAbove(outcome.executions, 10)
         })
       ),
@@ -87,7 +97,7 @@ describe("runner processes of a cluster on PostgreSQL", () => {
 
   withFleet("what a killed runner had goes on elsewhere within the lease and two refreshes", 3, (fleet, [one]) =>
     Effect.gen(function* () {
-      const ids = yield* Fleet.start(12, { times: 150, pause: 50 })
+      const ids = yield* Fleet.start(12, { times: 120, pause: 50 })
       yield* Fleet.until("all tick", () => ids.every((id) => countOf(fleet, id) > 5))
       const theirs = ids.filter((id) => Fleet.last(fleet, id)?.pid === one?.pid)
       assert.isAbove(theirs.length, 0)
@@ -95,25 +105,25 @@ describe("runner processes of a cluster on PostgreSQL", () => {
       const killed = Date.now()
       const host = yield* ExecutionHost
       yield* host.signal(theirs[0] ?? "", "Note", "while nobody has it", { wait: true })
-      yield* assertWhole(theirs.slice(0, 1), 150, ["while nobody has it"])
+      yield* assertWhole(theirs.slice(0, 1), 120, ["while nobody has it"])
       yield* assertWhole(
         ids.filter((id) => id !== theirs[0]),
-        150
+        120
       )
       const times = theirs.map((id) => {
-        const next = fleet.ledger().find((line) => line.execution === id && line.pid !== one?.pid)
+        const next = fleet.ledger().find((line) => line.execution === id && line.at > killed && line.pid !== one?.pid)
         return (next?.at ?? Infinity) - killed
       })
       console.log(`taken over after ${Math.min(...times)} to ${Math.max(...times)} ms`)
       assert.isAtMost(Math.max(...times), Fleet.lease + 2 * Fleet.refresh)
       // What went on elsewhere began where it was: only the tick that was at work may have begun twice.
-      for (const id of theirs) assert.isAtMost(countOf(fleet, id), 151)
+      for (const id of theirs) assert.isAtMost(countOf(fleet, id), 121)
     })
   )
 
   withFleet("a runner that is frozen past its lease and woken is refused, and is a runner again", 2, (fleet, [one]) =>
     Effect.gen(function* () {
-      const ids = yield* Fleet.start(8, { times: 200, pause: 50 })
+      const ids = yield* Fleet.start(8, { times: 150, pause: 50 })
       yield* Fleet.until("all tick", () => ids.every((id) => countOf(fleet, id) > 5))
       const theirs = ids.filter((id) => Fleet.last(fleet, id)?.pid === one?.pid)
       assert.isAbove(theirs.length, 0)
@@ -128,8 +138,8 @@ describe("runner processes of a cluster on PostgreSQL", () => {
         }
       })
       assert.isAbove(health.refused, 0)
-      yield* assertWhole(ids, 200)
-      for (const id of theirs) assert.isAtMost(countOf(fleet, id), 202)
+      yield* assertWhole(ids, 150)
+      for (const id of theirs) assert.isAtMost(countOf(fleet, id), 152)
       const more = yield* ExecutionHost.use((host) =>
         Effect.forEach(numbers(16), (index) =>
           host.start({ flow: "ticks", id: `more-${index}`, input: { times: 1, pause: 1 } })
@@ -169,16 +179,13 @@ describe("runner processes of a cluster on PostgreSQL", () => {
         const ids = yield* Fleet.start(6, { times: 80, pause: 50 })
         // The new program still has the old definition, for what was started with it.
         const next = yield* fleet.add("1,2")
-        const fresh = yield* ExecutionHost.use((host) =>
-          host.start({ flow: "ticks", id: "fresh", input: { times: 3, pause: 1 } })
-        )
+        const fresh = yield* startNew
         const began = Date.now()
         old?.signal("SIGTERM")
         yield* Fleet.until("the old one is gone", () => old?.alive === false, 10_000)
         console.log(`drained after ${Date.now() - began} ms`)
         yield* assertWhole(ids, 80)
         yield* assertWhole([fresh], 3)
-        assert.strictEqual((yield* ExecutionHost.use((host) => host.get(fresh))).version, "2")
         for (const id of ids) {
           assert.strictEqual(Fleet.last(fleet, id)?.pid, next.pid)
           // In good order: no tick began twice.
