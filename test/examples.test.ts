@@ -162,6 +162,9 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     '"stdout":"all is well\\n"',
     "export const sum = (a, b) => a + b\n"
   ],
+  "31-cluster.ts": [
+    "charging 4900 cents\nanother runner has joined; the first one ends\nstill asked: Ship it? receipt for a chair\nshipped\n"
+  ],
   "32-durable.ts": [
     "charging 4900 cents (order-1/2:charge)\nthe first process ends\nstill asked: Ship it? receipt for a chair\nshipped\n",
     "started, charge done, ask asked, resumed, answered, ship done, closed"

@@ -49,4 +49,8 @@ export const fromJournal = (operation: string, error: JournalStoreError): Host.E
 
 /** What nobody has expected, as an error of the host. @category conversions */
 export const fromDefect = (operation: string, cause: Cause.Cause<unknown>): Host.ExecutionHostError =>
-  failed(operation, `${causeOf(Cause.squash(cause))}. This is a defect of a runner: see its log.`, false)
+  failed(
+    operation,
+    `${causeOf(Cause.squash(cause))}. Nobody has expected this: see the log of its runner, and whether what was sent is JSON.`,
+    false
+  )

@@ -15,6 +15,7 @@ import type { ShardId } from "effect/cluster/ShardId"
 import { Sharding } from "effect/cluster/Sharding"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
@@ -44,6 +45,9 @@ const keyOf = ({ flow, version }: Version): string => JSON.stringify([flow, vers
 /** How long it waits, after a flow has gone, before it joins with those that are left: they may be going too. */
 const departing = 1000
 
+/** How often it looks whether it is in the list, in milliseconds. */
+const again = 25
+
 /**
  * This process as a runner.
  *
@@ -56,7 +60,9 @@ export class Node {
   readonly keeper: Keeper
   readonly storage: Context.Context<Storage>
   readonly scope: Scope.Scope
-  /** Open while it has joined. */
+  /** Open while it can tell what is its own. */
+  private readonly ready = Latch.makeUnsafe(false)
+  /** Open while it has joined, and others know of it. */
   readonly joined = Latch.makeUnsafe(false)
   /** In the order of their registration. */
   readonly flows = new Map<string, { readonly runner: Host.FlowRunner; readonly place: Place }>()
@@ -124,6 +130,7 @@ export class Node {
     return Effect.suspend(() => {
       const { live } = this
       this.live = undefined
+      this.ready.closeUnsafe()
       this.joined.closeUnsafe()
       return live === undefined ? Effect.void : Scope.close(live.scope, Exit.void)
     })
@@ -186,10 +193,33 @@ export class Node {
         return yield* built
       }
       this.live = { scope, sharding: Context.get(built.value, Sharding) }
-      this.joined.openUnsafe()
-      const took = (yield* Clock.currentTimeMillis) - began
-      yield* Effect.logDebug(`This runner has joined its cluster with ${places.length} flows after ${took} ms`)
+      this.ready.openUnsafe()
+      const told = Effect.andThen(
+        this.listed,
+        Effect.flatMap(Clock.currentTimeMillis, (now) => {
+          this.joined.openUnsafe()
+          return Effect.logDebug(`This runner has joined its cluster after ${now - began} ms`)
+        })
+      )
+      yield* Effect.forkIn(told, scope)
     })
+  }
+
+  /** Gives when this runner is in the list that others go by. */
+  private get listed(): Effect.Effect<void> {
+    const storage = Context.get(this.storage, RunnerStorage)
+    const { address } = this
+    return Effect.gen(function* () {
+      while (true) {
+        const runners = yield* Effect.option(storage.getRunners)
+        if (runners._tag === "Some" && runners.value.some(([{ address: one }]) => Equal.equals(one, address))) return
+        yield* Effect.sleep(again)
+      }
+    })
+  }
+
+  private get address(): RunnerAddress.RunnerAddress {
+    return RunnerAddress.make(this.options.host, this.options.port)
   }
 
   // --- whose an execution is ---
@@ -213,7 +243,7 @@ export class Node {
     return Effect.suspend(() => {
       const { live } = this
       if (live === undefined || !this.isOurs(id, place)) return Effect.succeed(false)
-      const address = RunnerAddress.make(this.options.host, this.options.port)
+      const { address } = this
       const shard = this.shardOf(live, id, place)
       return Effect.mapBoth(Context.get(this.storage, RunnerStorage).refresh(address, [shard]), {
         onFailure: (error) => fromSend(operation, error),
@@ -225,7 +255,7 @@ export class Node {
   private admit(id: string, place: Place): Effect.Effect<void, Host.ExecutionHostError> {
     const operation = `reach ${id}`
     return Effect.andThen(
-      this.joined.await,
+      this.ready.await,
       Effect.suspend(() => {
         if (this.keeper.runnerOf(place.flow, place.version) === undefined)
           return Effect.fail(failed(operation, "this runner is about to leave. Ask again.", true))

@@ -154,8 +154,9 @@ export const ofRunner = (options: RunnerOptions, groups: ReadonlyArray<string>):
   assignedShardGroups: ["default", ...groups],
   runnerHealthCheckInterval: "1 second",
   entityMailboxCapacity: options.mailbox ?? defaults.mailbox,
-  maxResidentEntities: options.resident ?? defaults.resident,
-  entityMaxIdleTime: options.idle ?? defaults.idle,
+  // An entity is the way to an execution and no execution: many can be on their way to one that waits for room.
+  maxResidentEntities: Math.max(defaults.resident, 4 * (options.resident ?? defaults.resident)),
+  entityMaxIdleTime: "10 seconds",
   // Letting an execution go takes `drain`, and an append.
   entityTerminationTimeout: millis(options.drain ?? defaults.drain) + 2000,
   entityRegistrationTimeout: "10 seconds",

@@ -45,8 +45,8 @@ const program = Effect.gen(function* () {
   const same = yield* TriggerFlow.start(Sum, 1, { id: "the sum", autoClose: false })
   const replies = yield* Effect.forEach([2, 3], (n) => same.emit(Add, n))
   yield* execution.answer(Sure, true, { id: "sure" })
-  const result = yield* execution.result
   yield* execution.close()
+  const result = yield* execution.result
   const told = yield* Stream.runCollect(execution.entries())
   return { id: execution.id, replies, result, told: told.length }
 })
