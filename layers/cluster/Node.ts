@@ -259,7 +259,9 @@ export class Node {
       Effect.suspend(() => {
         if (this.keeper.runnerOf(place.flow, place.version) === undefined)
           return Effect.fail(failed(operation, "this runner is about to leave. Ask again.", true))
-        if (this.keeper.find(id) !== undefined) return Effect.void
+        const kept = this.keeper.find(id)
+        // One that is being let go of may have to be taken anew, and is perhaps another runner's by then.
+        if (kept !== undefined && !kept.leaving) return Effect.void
         return Effect.flatMap(this.holds(operation, id, place), (held) =>
           held ? Effect.void : Effect.fail(failed(operation, "another runner has it by now. Ask again.", true))
         )

@@ -57,7 +57,7 @@ export const make = (url: string) =>
 export const start = (count: number, input: { readonly times: number; readonly pause: number }) =>
   Effect.forEach(
     Array.from({ length: count }, (_, index) => `ticks-${index}`),
-    (id) => ExecutionHost.use((host) => host.start({ flow: "ticks", id, input })),
+    (id) => ExecutionHost.use((host) => host.start({ flow: "ticks", id, input, settings: { autoClose: 100 } })),
     { concurrency: 8 }
   )
 

@@ -55,7 +55,7 @@ const startNew = Effect.gen(function* () {
   const host = yield* ExecutionHost
   for (let attempt = 0; ; attempt++) {
     const id = `fresh-${attempt}`
-    yield* host.start({ flow: "ticks", id, input: { times: 3, pause: 1 } })
+    yield* host.start({ flow: "ticks", id, input: { times: 3, pause: 1 }, settings: { autoClose: 100 } })
     if ((yield* host.get(id)).version === "2") return id
     if (attempt === 100) return yield* Effect.die("the new version is never found")
     yield* Effect.sleep(25)
@@ -142,7 +142,12 @@ describe("runner processes of a cluster on PostgreSQL", () => {
       for (const id of theirs) assert.isAtMost(countOf(fleet, id), 152)
       const more = yield* ExecutionHost.use((host) =>
         Effect.forEach(numbers(16), (index) =>
-          host.start({ flow: "ticks", id: `more-${index}`, input: { times: 1, pause: 1 } })
+          host.start({
+            flow: "ticks",
+            id: `more-${index}`,
+            input: { times: 1, pause: 1 },
+            settings: { autoClose: 100 }
+          })
         )
       )
       yield* assertWhole(more, 1)
