@@ -412,7 +412,16 @@ const owners: ReadonlyArray<(options: Options) => StoreCase<Store>> = [
       const claim = Effect.map(store.claim({ owner, flows: [{ flow }], limit: 10 }), (heads) =>
         heads.map(({ id }) => id).toSorted()
       )
+      const claimable = Effect.map(store.claimable({ flows: [{ flow }], limit: 10 }), (heads) =>
+        heads.map(({ fence, id }) => `${id} ${fence}`)
+      )
+      const due = [`${past} 1`, `${sealed} 1`]
+      yield* expect("what could be claimed, the longest due first", yield* claimable, due)
+      yield* expect("the same, as nothing was taken", yield* claimable, due)
+      yield* expect("one of them", (yield* store.claimable({ flows: [{ flow }], limit: 1 })).length, 1)
+      yield* expect("of no flow", yield* store.claimable({ flows: [], limit: 10 }), [])
       yield* expect("due", yield* claim, [past, sealed].toSorted())
+      yield* expect("nothing of what has an owner", yield* claimable, [])
       yield* expect("its next wake", yield* store.nextWake([{ flow }]), Option.some(now + 1_000))
       yield* bench.advance(1_100)
       yield* expect("due later", yield* claim, [future])

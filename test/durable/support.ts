@@ -59,6 +59,7 @@ export class Wire {
       create: (creation) => call("create", true, creation.id, () => pick("create")(creation)),
       append: (append: Append) => call("append", true, append.id, () => pick("append")(append)),
       claim: (request) => call("claim", true, undefined, () => pick("claim")(request)),
+      claimable: (request) => call("claimable", false, undefined, () => pick("claimable")(request)),
       claimOne: (id, owner, options) => call("claimOne", true, id, () => pick("claimOne")(id, owner, options)),
       release: (owner, ids) => call("release", true, ids[0], () => pick("release")(owner, ids)),
       read: (id, options) => call("read", false, id, () => pick("read")(id, options)),
