@@ -148,6 +148,25 @@ const storages = (
  * Executions are in the `JournalStore`, so they go on in another process when this one is no more. Closing the Layer
  * cancels nothing: handlers have `drain` to end, and everything is handed over.
  *
+ * @example
+ * ```ts
+ * import { PgClient } from "@effect/sql-pg"
+ * import { Layer, Redacted, Schema } from "effect"
+ * import { Cluster } from "effigent/layers/cluster"
+ * import { JournalStores } from "effigent/layers/sql-store"
+ * import { Chain, TriggerFlow } from "effigent/triggerflow"
+ *
+ * const Greet = TriggerFlow.define("greet", { version: "1.0", input: Schema.String, result: Schema.String })
+ * const greet = Greet.build(Greet.start.pipe(Chain.result))
+ *
+ * // The program of a runner is `Layer.launch(runner)`; one that only asks has `Cluster.client()` instead.
+ * export const runner = TriggerFlow.toLayer(greet).pipe(
+ *   Layer.provideMerge(Cluster.runner({ host: "10.0.0.7", port: 34431 })),
+ *   Layer.provide(JournalStores.layer()),
+ *   Layer.provide(PgClient.layer({ url: Redacted.make("postgres://localhost/shop") }))
+ * )
+ * ```
+ *
  * @category layers
  */
 export const runner = (

@@ -98,9 +98,8 @@ export class Engine {
   /** Called with what a sub-flow tells its parent. */
   onEvent: ((event: Parameters<RuntimeStream["append"]>[0], path: ReadonlyArray<string>) => void) | undefined =
     undefined
-  /** The frames of sub-flows that it stands in, outermost first. */
+  /** The frames of sub-flows that it stands in, outermost first, and their names in the runtime stream. */
   path: ReadonlyArray<number> = []
-  /** The names of these, as the runtime stream has them. */
   names: ReadonlyArray<string> = []
   /** The execution that it is a part of; itself where it is none. */
   root: Engine = this
