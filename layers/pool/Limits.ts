@@ -52,8 +52,14 @@ export interface LimitOptions {
   readonly circuit?: CircuitOptions | undefined
 }
 
-// Limiter and breaker are made per provider, so that one key serves.
+// Breakers, and limiters that are not shared, are made per provider, so that one key serves.
 const key = "requests"
+
+/** Where processes count together, and under which name. */
+interface Shared {
+  readonly store: RateLimiter.RateLimiterStore["Service"]
+  readonly name: string
+}
 
 type Refuse = (request: ModelRequest, reason: ModelError["reason"]) => ModelError
 
@@ -73,13 +79,20 @@ const slotsGate = (concurrency: number): Gate => {
 }
 
 // The line is the semaphore's: only its head asks the limiter, so that a waiter who leaves has taken nothing.
-const rateGate = Effect.fnUntraced(function* (rate: NonNullable<LimitOptions["rate"]>): Effect.fn.Return<Gate> {
-  const limiter = yield* Effect.provide(RateLimiter.make, RateLimiter.layerStoreMemory)
+const rateGate = Effect.fnUntraced(function* (
+  rate: NonNullable<LimitOptions["rate"]>,
+  shared: Shared | undefined
+): Effect.fn.Return<Gate> {
+  const store =
+    shared === undefined
+      ? RateLimiter.layerStoreMemory
+      : Layer.succeed(RateLimiter.RateLimiterStore, RateLimiter.RateLimiterStore.of(shared.store))
+  const limiter = yield* Effect.provide(RateLimiter.make, store)
   const line = Semaphore.makeUnsafe(1)
   // Undefined where one more may begin, else how long that takes.
   const consume = limiter
     .consume({
-      key,
+      key: shared?.name ?? key,
       limit: rate.limit,
       window: rate.window,
       algorithm: rate.algorithm ?? "fixed-window",
@@ -88,7 +101,10 @@ const rateGate = Effect.fnUntraced(function* (rate: NonNullable<LimitOptions["ra
     .pipe(
       Effect.as<Duration.Duration | undefined>(undefined),
       Effect.catchTag("RateLimiterError", ({ reason }) =>
-        reason._tag === "RateLimitExceeded" ? Effect.succeed(reason.retryAfter) : Effect.die(reason)
+        reason._tag === "RateLimitExceeded"
+          ? Effect.succeed(reason.retryAfter)
+          : // The provider has limits of its own; nothing would be sent at all where nobody can count.
+            Effect.as(Effect.logWarning("Nobody counts a shared rate limit: its store has failed", reason), undefined)
       )
     )
   const untilAllowed: Effect.Effect<void> = Effect.flatMap(consume, (wait) =>
@@ -183,13 +199,14 @@ const circuitBreaker = Effect.fnUntraced(function* (options: CircuitOptions, ref
 /** A provider with limits, which live in the current Scope. @category constructors */
 export const wrap = Effect.fnUntraced(function* (
   inner: ModelProvider["Service"],
-  options: LimitOptions
+  options: LimitOptions,
+  shared?: Shared
 ): Effect.fn.Return<ModelProvider["Service"], never, Scope.Scope> {
   const refuse: Refuse = (request, reason) =>
     new ModelError({ provider: inner.name, ...(request.model === undefined ? {} : { model: request.model }), reason })
   const gates = [
     ...(options.concurrency === undefined ? [] : [slotsGate(options.concurrency)]),
-    ...(options.rate === undefined ? [] : [yield* rateGate(options.rate)])
+    ...(options.rate === undefined ? [] : [yield* rateGate(options.rate, shared)])
   ]
   const circuit = options.circuit === undefined ? undefined : yield* circuitBreaker(options.circuit, refuse)
   const maxQueued = options.maxQueued ?? Number.POSITIVE_INFINITY
@@ -250,4 +267,23 @@ export const limits = (options: LimitOptions): Layer.Layer<ModelProvider, never,
   Layer.effect(
     ModelProvider,
     Effect.flatMap(ModelProvider, (inner) => wrap(inner, options))
+  )
+
+/**
+ * The same, where several processes share the `rate`: they count in the `RateLimiterStore` of the context, such as
+ * `RateLimits.layer` of `effigent/layers/sql-store`, under a name. The other limits are those of this process. Where the
+ * store fails, requests go out uncounted, with a warning.
+ *
+ * @category layers
+ */
+export const sharedLimits = (
+  name: string,
+  options: LimitOptions
+): Layer.Layer<ModelProvider, never, ModelProvider | RateLimiter.RateLimiterStore> =>
+  Layer.effect(
+    ModelProvider,
+    Effect.gen(function* () {
+      const store = yield* RateLimiter.RateLimiterStore
+      return yield* wrap(yield* ModelProvider, options, { store, name })
+    })
   )

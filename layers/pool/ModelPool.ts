@@ -9,7 +9,7 @@ export {
   type KeyState,
   type Selection
 } from "./Keys.ts"
-export { type CircuitOptions, type LimitOptions, limits } from "./Limits.ts"
+export { type CircuitOptions, type LimitOptions, limits, sharedLimits } from "./Limits.ts"
 export {
   type ErrorOf,
   type Fallback,

@@ -46,6 +46,7 @@ export interface Tables {
   readonly sessions: Identifier
   readonly turns: Identifier
   readonly saved: Identifier
+  readonly rates: Identifier
 }
 
 /** A database as the stores use it. @category models */
@@ -115,7 +116,8 @@ export const make = Effect.fnUntraced(function* (
       ledger: sql(`${prefix}ledger`),
       sessions: sql(`${prefix}sessions`),
       turns: sql(`${prefix}turns`),
-      saved: sql(`${prefix}saved`)
+      saved: sql(`${prefix}saved`),
+      rates: sql(`${prefix}rates`)
     },
     now: isPostgres ? Effect.succeed(server) : Effect.map(Clock.currentTimeMillis, (now) => sql`${now}`),
     texts: (values) =>

@@ -135,7 +135,22 @@ const sessions: Migration = {
   }
 }
 
-const migrations: ReadonlyArray<Migration> = [journals, sessions]
+/** Rate limits that processes share. */
+const rates: Migration = {
+  name: "rate limits",
+  statements: ({ isPostgres, prefix: p }) => {
+    const number = isPostgres ? "double precision" : "REAL"
+    return [
+      `CREATE TABLE ${p}rates (
+        id ${isPostgres ? `text COLLATE "C"` : "TEXT"} NOT NULL PRIMARY KEY,
+        amount ${number} NOT NULL,
+        at ${number} NOT NULL
+      )${isPostgres ? " WITH (fillfactor = 70)" : ""}`
+    ]
+  }
+}
+
+const migrations: ReadonlyArray<Migration> = [journals, sessions, rates]
 
 /** Makes the steps that are missing; fails where the tables are of a later version than this program knows. @category running */
 export const migrate = (database: Database): Effect.Effect<void, StoreFailure> => {

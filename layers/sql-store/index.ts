@@ -4,6 +4,8 @@
 export * as EffectLedgers from "./EffectLedgers.ts"
 /** Stores of journals of executions. */
 export * as JournalStores from "./JournalStores.ts"
+/** Counters of rate limits that processes share. */
+export * as RateLimits from "./RateLimits.ts"
 /** Stores of conversations. */
 export * as SessionStores from "./SessionStores.ts"
 /** Stores of saved executions. */

@@ -181,7 +181,7 @@ for (const [name, client] of Object.entries(databases))
         yield* sql`INSERT INTO effigent_schema (version, name) VALUES (7, 'later')`
         const error = yield* failureOf(opened)
         assert.isTrue(error instanceof JournalStoreError && error.reason === "schema")
-        assert.match(error.message, /of version 7, and this program knows versions up to 2\. Update/)
+        assert.match(error.message, /of version 7, and this program knows versions up to 3\. Update/)
         // Tables of another name are others.
         yield* Effect.scoped(Layer.build(JournalStores.layer({ prefix: "other_" })))
       }).pipe(Effect.provide(client))
