@@ -148,6 +148,21 @@ export interface LangGraphBuilder<State> {
   }
 }
 
+/** As much of DBOS as is measured. */
+export interface Dbos {
+  readonly DBOS: {
+    readonly registerWorkflow: <A, B>(run: (of: A) => Promise<B>, settings: object) => (of: A) => Promise<B>
+    readonly runStep: <A>(run: () => Promise<A>, settings: object) => Promise<A>
+    readonly setConfig: (config: object) => void
+    readonly launch: () => Promise<void>
+    readonly shutdown: () => Promise<void>
+    readonly startWorkflow: <A, B>(
+      workflow: (of: A) => Promise<B>,
+      settings: object
+    ) => (of: A) => Promise<{ readonly getResult: () => Promise<B> }>
+  }
+}
+
 /** As much of zod as the peers need. */
 export interface Zod {
   readonly number: () => object
@@ -174,5 +189,7 @@ export const mastra = async (): Promise<Mastra> => ({
 })
 /** Loads a peer. */
 export const langGraph = (): Promise<LangGraph> => load("@langchain/langgraph")
+/** Loads a peer. */
+export const dbos = (): Promise<Dbos> => load("@dbos-inc/dbos-sdk")
 /** Loads what peers describe their data with. */
 export const zod = async (): Promise<Zod> => (await load<{ readonly z: Zod }>("zod")).z
