@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import * as SqlClient from "effect/sql/SqlClient"
 import { isSqlError, type SqlError } from "effect/sql/SqlError"
-import type { Fragment, Identifier } from "effect/sql/Statement"
+import type { Fragment, Identifier, Statement } from "effect/sql/Statement"
 import { failure, fromSql, StoreFailure } from "./Failures.ts"
 import type { Bounds } from "./GroupCommit.ts"
 
@@ -65,9 +65,23 @@ export interface Database {
   readonly run: <A, E>(effect: Effect.Effect<A, SqlError | E>) => Effect.Effect<A, StoreFailure | E>
   /** The same, once. */
   readonly once: <A, E>(effect: Effect.Effect<A, SqlError | E>) => Effect.Effect<A, StoreFailure | E>
+  /** Runs statements as one transaction, in one go where the client can; gives the rows of the first. */
+  readonly together: <A>(
+    first: Statement<A>,
+    ...others: ReadonlyArray<Statement<unknown>>
+  ) => Effect.Effect<ReadonlyArray<A>, SqlError>
   /** Runs effects as one transaction, which holds the lock for writing from its beginning. */
   readonly transaction: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | SqlError, R>
 }
+
+/** A client that runs several statements in one go, as that of `layers/sqlite` does; the rooms do not know each other. */
+interface Together {
+  readonly together: (
+    statements: ReadonlyArray<Statement<unknown>>
+  ) => Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
+}
+
+const isTogether = (client: object): client is Together => "together" in client && typeof client.together === "function"
 
 /** The database of the client. @category constructors */
 export const make = Effect.fnUntraced(function* (
@@ -101,6 +115,12 @@ export const make = Effect.fnUntraced(function* (
       duration: timeout,
       orElse: () => Effect.fail(failure("unavailable", "The database has not answered in time"))
     }).pipe(Effect.mapError((error): StoreFailure | E => (isSqlError(error) ? fromSql(error) : error)))
+  const transaction: Database["transaction"] = (effect) =>
+    isPostgres
+      ? sql.withTransaction(effect)
+      : Effect.provideService(sql.withTransaction(effect), SqlClient.BeginTransaction, "BEGIN IMMEDIATE")
+  const client: object = sql
+  const together = isTogether(client) ? client.together : undefined
   return {
     sql,
     isPostgres,
@@ -130,9 +150,11 @@ export const make = Effect.fnUntraced(function* (
         while: (error) => error instanceof StoreFailure && error.reason === "unavailable",
         schedule
       }),
-    transaction: (effect) =>
-      isPostgres
-        ? sql.withTransaction(effect)
-        : Effect.provideService(sql.withTransaction(effect), SqlClient.BeginTransaction, "BEGIN IMMEDIATE")
+    together: (first, ...others) =>
+      together === undefined
+        ? transaction(Effect.tap(first, () => Effect.forEach(others, (other) => other, { discard: true })))
+        : // The rows of a statement are of its type.
+          Effect.map(together([first, ...others]), (rows) => (rows[0] ?? []) as ReadonlyArray<never>),
+    transaction
   }
 })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type { SqlError } from "effect/sql/SqlError"
+import type { Statement } from "effect/sql/Statement"
 import { crc32 } from "node:zlib"
 import {
   type Append,
@@ -332,29 +333,40 @@ const applied = Effect.fnUntraced(function* (
     ...rest,
     snapshot: snapshot === null ? null : 1
   }))
-  return yield* database.run<ReadonlyArray<{ readonly id: string }>, never>(
-    database.transaction(
-      Effect.gen(function* () {
-        const made = yield* sql<{ readonly id: string; readonly updated_at: number }>`UPDATE ${t.executions} AS e
-          SET ${changed} FROM (SELECT ${sql.literal(fields(appendFields))} FROM json_each(${JSON.stringify(slim)})) AS a
-          WHERE e.id = a.id AND e.fence = a.fence AND e.seq = a.expected RETURNING id, updated_at`
-        const ids = new Set(made.map(({ id }) => id))
-        if (ids.size === 0) return made
-        const isMade = ({ id }: AppendWrite) => ids.has(id)
-        const tagged = withTags.filter(isMade)
-        if (tagged.length > 0)
-          yield* sql`DELETE FROM ${t.tags} WHERE id IN (${database.texts(tagged.map(({ id }) => id))})`
-        yield* writeRows(database, made[0]?.updated_at ?? 0, batch.filter(isMade))
-        for (const [keep, ids] of Map.groupBy(pruned.filter(isMade), (write) => write.keep ?? 1)) {
-          const which = database.texts(ids.map(({ id }) => id))
-          for (const table of [t.journal, t.snapshots])
-            yield* sql`DELETE FROM ${table} WHERE id IN (${which}) AND seq < (
-              SELECT s.seq FROM ${t.snapshots} s WHERE s.id = ${table}.id ORDER BY s.seq DESC LIMIT 1 OFFSET ${keep - 1})`
-        }
-        return made
-      })
-    )
-  )
+  const heads = sql<{ readonly id: string }>`UPDATE ${t.executions} AS e
+    SET ${changed} FROM (SELECT ${sql.literal(fields(appendFields))} FROM json_each(${JSON.stringify(slim)})) AS a
+    WHERE e.id = a.id AND e.fence = a.fence AND e.seq = a.expected RETURNING id`
+  // Statements that go together cannot see what the first has given: a head that has the mark of an append has taken it,
+  // now or when it was made before. In that case its rows are there, and stay.
+  const taken = (writes: ReadonlyArray<AppendWrite>) => {
+    const marks = writes.map(({ id, fence, expected, mark }) => ({ id, fence, seq: expected + 1, mark }))
+    return sql`SELECT e.id FROM json_each(${JSON.stringify(marks)}) AS m JOIN ${t.executions} e
+      ON e.id = json_extract(m.value, '$.id') AND e.fence = json_extract(m.value, '$.fence')
+        AND e.seq = json_extract(m.value, '$.seq') AND e.mark = json_extract(m.value, '$.mark')`
+  }
+  const shots = batch.filter(({ snapshot }) => snapshot !== null)
+  const others: Array<Statement<unknown>> = [
+    sql`INSERT OR IGNORE INTO ${t.journal} (id, seq, at, records, crc)
+      SELECT json_extract(value, '$.id'), json_extract(value, '$.seq'), ${now}, json_extract(value, '$.records'),
+        json_extract(value, '$.crc') FROM json_each(${entriesOf(batch, numberOf)})
+      WHERE json_extract(value, '$.id') IN (${taken(batch)})`
+  ]
+  if (shots.length > 0)
+    others.push(sql`INSERT OR IGNORE INTO ${t.snapshots} (id, seq, json, crc)
+      SELECT json_extract(value, '$.id'), json_extract(value, '$.seq'), json_extract(value, '$.json'),
+        json_extract(value, '$.crc') FROM json_each(${snapshotsOf(shots, numberOf)})
+      WHERE json_extract(value, '$.id') IN (${taken(shots)})`)
+  if (withTags.length > 0) {
+    others.push(sql`DELETE FROM ${t.tags} WHERE id IN (${taken(withTags)})`)
+    others.push(sql`INSERT OR IGNORE INTO ${t.tags} (id, tag)
+      SELECT json_extract(value, '$.id'), json_extract(value, '$.tag') FROM json_each(${tagsOf(withTags)})
+      WHERE json_extract(value, '$.id') IN (${taken(withTags)})`)
+  }
+  for (const [keep, writes] of Map.groupBy(pruned, (write) => write.keep ?? 1))
+    for (const table of [t.journal, t.snapshots])
+      others.push(sql`DELETE FROM ${table} WHERE id IN (${taken(writes)}) AND seq < (
+        SELECT s.seq FROM ${t.snapshots} s WHERE s.id = ${table}.id ORDER BY s.seq DESC LIMIT 1 OFFSET ${keep - 1})`)
+  return yield* database.run<ReadonlyArray<{ readonly id: string }>, never>(database.together(heads, ...others))
 })
 
 /** Writes a batch of appends; the ids in it are all different. @category commits */

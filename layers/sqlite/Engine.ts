@@ -23,6 +23,11 @@ export type Request =
     }
   | { readonly op: "run"; readonly sql: string; readonly keep: boolean; readonly input: Input }
   | { readonly op: "exec"; readonly sql: string; readonly within: boolean }
+  /** All of them in one transaction, or none. */
+  | {
+      readonly op: "together"
+      readonly statements: ReadonlyArray<{ readonly sql: string; readonly input: Input }>
+    }
   /** `own`: on a connection of its own, with a view of the data of its own. */
   | {
       readonly op: "cursor"
@@ -64,6 +69,8 @@ export interface Reply {
   readonly lastInsertRowid: number | bigint
   /** Whether a transaction is open now. */
   readonly transaction: boolean
+  /** Several statements: the answer to each. */
+  readonly parts?: ReadonlyArray<Reply>
 }
 
 /** Makes an engine out of the class of node:sqlite. @category constructors */
@@ -184,6 +191,20 @@ export const serve = (Database: typeof DatabaseSync): ((request: Request) => Rep
     return { ...nothing, columns, rows, transaction: connection.isTransaction }
   }
 
+  const together = (request: Extract<Request, { op: "together" }>): Reply => {
+    const connection = opened()
+    connection.exec("BEGIN IMMEDIATE")
+    try {
+      const parts = request.statements.map(({ sql, input }) => run({ op: "run", sql, keep: true, input }))
+      connection.exec("COMMIT")
+      return { ...nothing, parts }
+    } catch (error) {
+      // SQLite may have done so itself.
+      if (connection.isTransaction) connection.exec("ROLLBACK")
+      throw error
+    }
+  }
+
   const end = (id: number) => {
     const cursor = cursors.get(id)
     if (cursor === undefined) return
@@ -231,6 +252,8 @@ export const serve = (Database: typeof DatabaseSync): ((request: Request) => Rep
       case "exec":
         opened(request.within).exec(request.sql)
         return { ...nothing, transaction: opened().isTransaction }
+      case "together":
+        return together(request)
       case "cursor": {
         if (settings === undefined) throw refuse("the database is closed", "CLOSED")
         const own = request.own ? connect(settings) : undefined

@@ -104,6 +104,15 @@ export interface Sqlite extends Client.SqlClient {
    * of it. Outside of one the statements before the one that fails stay done.
    */
   readonly script: (sql: string) => Effect.Effect<void, SqlError>
+  /**
+   * Runs statements as one transaction in one go: the thread is asked once, where a transaction asks it for each statement
+   * and for its beginning and end. Gives the rows of each statement, with the names that its columns have in the database.
+   * None may need what an earlier one has given, and it is no part of a transaction of the caller: inside of one it waits
+   * for that one's end, for ever.
+   */
+  readonly together: (
+    statements: ReadonlyArray<Statement.Statement<unknown>>
+  ) => Effect.Effect<ReadonlyArray<ReadonlyArray<unknown>>, SqlError>
   /** Writes a whole copy, as of now, into a file that is not there yet. Others read and write meanwhile. */
   readonly backup: (filename: string) => Effect.Effect<void, SqlError>
 }
@@ -118,6 +127,7 @@ export class SqliteClient extends Context.Service<SqliteClient, Sqlite>()("effig
 /** A connection of effect/sql, and what the client needs of it besides. */
 interface Connection extends SqlConnection.Connection {
   readonly script: (sql: string) => Effect.Effect<void, SqlError>
+  readonly together: Sqlite["together"]
   readonly inTransaction: () => boolean
 }
 
@@ -175,6 +185,21 @@ const connectionOf = (
     inTransaction: thread.inTransaction,
     script: (sql) =>
       Effect.suspend(() => Effect.asVoid(ask("script", sql, { op: "exec", sql, within: kind.within(sql) }))),
+    together: (statements) =>
+      Effect.withFiber((fiber) => {
+        const bigint = integers === "bigint" || fiber.getRef(Client.SafeIntegers)
+        const compiled: Array<Extract<Request, { op: "together" }>["statements"][number]> = []
+        for (const statement of statements) {
+          const [sql, params] = statement.compile()
+          const bound = bind(params)
+          if (Result.isFailure(bound)) return Effect.fail(failed("together", sql)(bound.failure))
+          compiled.push({ sql, input: { params: bound.success, bigint, within: kind.within(sql) } })
+        }
+        const sql = compiled.map((one) => one.sql).join(";\n")
+        return Effect.map(ask("together", sql, { op: "together", statements: compiled }), ({ parts = [] }) =>
+          parts.map(({ columns, rows }) => objects(columns, rows))
+        )
+      }),
     execute: (sql, params, transform) => Effect.map(run("execute", sql, params), rowsOf(transform)),
     executeRaw: (sql, params) => Effect.map(run("executeRaw", sql, params), raw),
     executeValues: (sql, params) => Effect.map(run("executeValues", sql, params), ({ rows }) => rows),
@@ -345,6 +370,8 @@ export const make = Effect.fnUntraced(function* (
   return Object.assign(client, {
     options,
     script: (sql: string) => onWriter((connection) => connection.script(sql)),
+    together: (statements: ReadonlyArray<Statement.Statement<unknown>>) =>
+      acquirers.borrower(() => writer.together(statements)),
     backup: (to: string) =>
       reader === undefined || special
         ? Effect.asVoid(onWriter((connection) => connection.executeUnprepared("VACUUM INTO ?", [to], undefined)))

@@ -49,6 +49,68 @@ for (const options of kinds) {
       )
     )
 
+    it.effect("in one go give the rows of each statement, and are done whole or not at all", () =>
+      within(
+        Effect.gen(function* () {
+          const sql = yield* SqliteClient.SqliteClient
+          const rows = yield* sql.together([
+            sql`INSERT INTO t VALUES (${1}), (${2}) RETURNING x`,
+            sql`INSERT INTO t SELECT x + ${2} FROM t`,
+            sql`SELECT count(*) AS n FROM t`
+          ])
+          assert.deepStrictEqual(rows, [[{ x: 1 }, { x: 2 }], [], [{ n: 4 }]])
+          const failed = yield* Effect.flip(
+            sql.together([sql`INSERT INTO t VALUES (5)`, sql`INSERT INTO t VALUES (1)`])
+          )
+          assert.strictEqual(failed.reason._tag, "UniqueViolation")
+          // SQLite itself rolls this one back.
+          yield* Effect.flip(sql.together([sql`INSERT INTO t VALUES (6)`, sql`INSERT OR ROLLBACK INTO t VALUES (1)`]))
+          yield* Effect.flip(sql.together([sql`INSERT INTO t VALUES (7)`, sql`INSERT INTO nowhere VALUES (1)`]))
+          assert.deepStrictEqual(yield* sql.together([]), [])
+          assert.deepStrictEqual(yield* values, [1, 2, 3, 4])
+          yield* sql.withTransaction(insert(8))
+          assert.deepStrictEqual(yield* values, [1, 2, 3, 4, 8])
+        })
+      )
+    )
+
+    it.effect("in one go wait for a transaction that is open, and end whole where they are interrupted", () =>
+      within(
+        Effect.gen(function* () {
+          const sql = yield* SqliteClient.SqliteClient
+          const begun = yield* Deferred.make<void>()
+          const go = yield* Deferred.make<void>()
+          const open = yield* Effect.forkChild(
+            sql.withTransaction(
+              Effect.andThen(
+                insert(1),
+                Effect.andThen(
+                  Deferred.succeed(begun, undefined),
+                  Effect.andThen(Deferred.await(go), Effect.fail("no"))
+                )
+              )
+            )
+          )
+          yield* Deferred.await(begun)
+          const waiting = yield* Effect.forkChild(sql.together([sql`INSERT INTO t VALUES (2)`]))
+          yield* Deferred.succeed(go, undefined)
+          yield* Fiber.await(open)
+          yield* Fiber.join(waiting)
+          assert.deepStrictEqual(yield* values, [2])
+          for (let pair = 0; pair < 20; pair++) {
+            const both = sql.together([
+              sql`INSERT INTO t VALUES (${10 + 2 * pair})`,
+              sql`INSERT INTO t VALUES (${11 + 2 * pair})`
+            ])
+            const fiber = yield* Effect.forkChild(both, { startImmediately: true })
+            if (pair % 2 === 0) yield* Effect.yieldNow
+            yield* Fiber.interrupt(fiber)
+          }
+          assert.strictEqual((yield* values).length % 2, 1)
+        })
+      )
+    )
+
     it.effect("nest: what is inside rolls back alone, what is outside takes all with it", () =>
       within(
         Effect.gen(function* () {
