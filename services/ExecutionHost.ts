@@ -413,7 +413,7 @@ export interface JournalBatch {
  * @category models
  */
 export interface ExecutionJournal {
-  /** After how many records there is a snapshot. */
+  /** After how many records there is a snapshot, or as many as its runtime stream has entries where those are more. */
   readonly snapshotEvery: number
   /** Gives once the batch is safe. Where it fails, the execution stops and everything it does is left as it was written. */
   readonly append: (batch: JournalBatch) => Effect.Effect<void, unknown>

@@ -16,7 +16,10 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
   /** How often it renews its lease and looks for executions that nobody has. Default a fifth of the lease. */
   readonly refresh?: Duration.Input | undefined
-  /** After how many records of an execution there is a snapshot. Default 256. */
+  /**
+   * After how many records of an execution there is a snapshot; one whose runtime stream has more entries than that waits
+   * for as many records as it has entries, since a snapshot holds them. Default 256.
+   */
   readonly snapshotEvery?: number | undefined
   /** How many snapshots of an execution stay; entries older than the oldest are forgotten. Default 3; `Infinity`: all. */
   readonly keepSnapshots?: number | undefined

@@ -26,9 +26,9 @@ import { ExecutionHost } from "../../services/ExecutionHost.ts"
 import { JournalStore } from "../../services/JournalStore.ts"
 import * as Chain from "../../src/triggerflow/Chain.ts"
 import * as TriggerFlow from "../../src/triggerflow/TriggerFlow.ts"
-import * as Postgres from "../support/postgresServer.ts"
 import { type Figure, figure, race } from "./measure.ts"
 import * as Peers from "./peers.ts"
+import * as Postgres from "./postgres.ts"
 
 /** Steps of one execution that is alone, and of one of many. */
 const [alone, crowded] = [100, 20]
@@ -161,12 +161,6 @@ const effectWorkflow = async (url: string): Promise<Contender> => {
   }
 }
 
-/** A server of this run. */
-const serve = async (folder: string): Promise<Postgres.Server> => {
-  await Postgres.initialise(folder)
-  return Postgres.serve(folder, await Postgres.freePort())
-}
-
 /** One execution by itself, in the time of one step. */
 const single =
   ({ run }: Contender, steps = alone) =>
@@ -238,8 +232,7 @@ export const onSqlite = async (): Promise<ReadonlyArray<Figure>> => {
 /** On PostgreSQL, and others on the same server. */
 export const onPostgres = async (): Promise<ReadonlyArray<Figure>> => {
   const folder = mkdtempSync(join(tmpdir(), "effigent-bench-"))
-  const given = process.env.DATABASE_URL
-  const { pid, url } = given === undefined || given === "" ? await serve(folder) : { pid: undefined, url: given }
+  const { end: stop, url } = await Postgres.begin(folder)
   const own = await effigent(JournalStores.layer().pipe(Layer.provideMerge(clientOf(url))), bareInserts(alone))
   const peers = { dbos: await dbos(url), effect: await effectWorkflow(url) }
   const one = await race(
@@ -248,7 +241,7 @@ export const onPostgres = async (): Promise<ReadonlyArray<Figure>> => {
   )
   const all = await race({ own: crowd(own), dbos: crowd(peers.dbos), effect: crowd(peers.effect) }, few)
   for (const { end } of [own, peers.dbos, peers.effect]) await end()
-  if (pid !== undefined) process.kill(pid, "SIGQUIT")
+  stop()
   rmSync(folder, { recursive: true, force: true })
   const named = (times: { readonly dbos: number; readonly effect: number }, unit: number) => ({
     DBOS: times.dbos * unit,

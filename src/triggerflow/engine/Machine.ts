@@ -88,6 +88,7 @@ export class Machine {
   interrupts: Map<string, Waiting> | undefined = undefined
   /** Those of them that a signal answers, by its name. */
   answeredBy: Map<string, Set<Waiting>> | undefined = undefined
+  /** How questions were answered, the newest last. */
   answered: Map<string, Questions.Answered> | undefined = undefined
   /** Answers that came before their question. */
   early: Map<string, Questions.Early> | undefined = undefined
@@ -422,7 +423,7 @@ export class Machine {
   ): void {
     this.interrupts?.delete(waiting.id)
     if (typeof waiting.target === "object") this.answeredBy?.get(waiting.target.signal)?.delete(waiting)
-    ;(this.answered ??= new Map()).set(waiting.id, answered)
+    Questions.remember(this, waiting.id, answered)
     this.commands.push({ _tag: "Answered", waiting })
   }
 

@@ -23,6 +23,26 @@ export interface Early {
   readonly answered: Answered
 }
 
+/** Of how many questions it is remembered how they were answered. */
+const remembered = 1000
+
+/** Remembers how a question was answered; of the oldest it is forgotten. @category steps */
+export const remember = (m: Machine, id: string, answered: Answered): void => {
+  const known = (m.answered ??= new Map<string, Answered>())
+  known.delete(id)
+  known.set(id, answered)
+  for (const oldest of known.keys()) {
+    if (known.size <= remembered) return
+    known.delete(oldest)
+  }
+}
+
+/** Whether a question of the id that `nextId` gave was asked, however long ago. */
+const wasAsked = (m: Machine, interrupt: string, id: string): boolean => {
+  const number = Number(id.startsWith(`${interrupt}#`) ? id.slice(interrupt.length + 1) : NaN)
+  return number >= 1 && number <= (m.asked?.get(interrupt) ?? 0)
+}
+
 /** A chunk asks, and waits for the answer. @category steps */
 export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Paused" }>): void => {
   const { run, request } = record
@@ -54,7 +74,7 @@ export const paused = (m: Machine, record: Extract<Record, { readonly _tag: "Pau
   const early = m.early?.get(id)
   if (early?.answered.interrupt === interrupt) {
     m.early?.delete(id)
-    ;(m.answered ??= new Map()).set(id, early.answered)
+    remember(m, id, early.answered)
     return resume(m, waiting, early.value)
   }
   m.addWaiting(waiting)
@@ -89,6 +109,7 @@ export const answer = (m: Machine, record: Extract<Record, { readonly _tag: "Ans
   }
   const before = answeredBefore ?? m.early?.get(id)?.answered
   if (before === undefined) {
+    if (wasAsked(m, record.interrupt, id)) return reject("notWaiting")
     // The question has not been asked yet.
     ;(m.early ??= new Map()).set(id, { value: record.value, answered })
     return m.reply(ticket, Exit.void)

@@ -94,10 +94,16 @@ export class RuntimeStream {
     this.head = head
   }
 
-  /** The entries that have a place of their own. */
+  /** How many entries are kept at least, of those that are there. */
+  get size(): number {
+    const { entries, policy } = this
+    return policy._tag === "sliding" ? Math.min(entries.length, policy.capacity) : entries.length
+  }
+
+  /** The entries that are kept and have a place of their own. */
   counted(): ReadonlyArray<Entry> {
-    if (!this.journaled) return this.entries
-    return this.entries.filter(({ event }) => event._tag !== "item" || !event.volatile)
+    const kept = this.entries.slice(this.entries.length - this.size)
+    return this.journaled ? kept.filter(({ event }) => event._tag !== "item" || !event.volatile) : kept
   }
 
   /** How many of the entries that are kept stand before a cursor. */

@@ -194,9 +194,11 @@ export class Writing implements Journaling {
     this.since += records.length
     const closed = lifecycle === "closed"
     const wakeAt = closed ? null : wakeOf(engine)
-    const due = wakeAt === this.wakeAt ? {} : { wakeAt }
+    const wakes = wakeAt === this.wakeAt ? {} : { wakeAt }
     this.wakeAt = wakeAt
-    const snapshot = closed || this.since >= this.journal.snapshotEvery ? this.snapshot(held) : undefined
+    // Its stream is in a snapshot: so no entry is written more than twice for each record.
+    const due = this.since >= Math.max(this.journal.snapshotEvery, engine.stream.size)
+    const snapshot = closed || due ? this.snapshot(held) : undefined
     if (snapshot !== undefined) this.since = 0
     const progressed = this.completed
     this.completed = false
@@ -204,7 +206,7 @@ export class Writing implements Journaling {
       records,
       status: durablyStanding(engine),
       lifecycle,
-      ...due,
+      ...wakes,
       ...(progressed ? { progressed } : {}),
       ...(snapshot === undefined ? {} : { snapshot })
     }

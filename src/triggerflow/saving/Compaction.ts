@@ -12,7 +12,8 @@ import type { Snapshot } from "./Snapshot.ts"
 export interface Options {
   /**
    * Of how many questions that wait no longer it is known how they were answered, the newest. An answer to an older one
-   * is taken for one that comes before its question. Default: of all.
+   * is refused where the question was given no id; else it is taken for one that comes before its question. Default: of
+   * all that an execution remembers, which are the newest 1,000.
    */
   readonly answered?: number | undefined
   /** Keep the entries of the runtime stream, if they are there. Default false. */
