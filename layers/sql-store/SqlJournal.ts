@@ -275,18 +275,27 @@ export const make = Effect.fnUntraced(function* (
         ),
         (rows) => rows.length > 0
       ),
-    prune: ({ closedBefore, limit = 1_000 }) =>
-      run(
-        "forget closed executions",
-        database.transaction(
-          Effect.gen(function* () {
-            const rows = yield* sql<{ readonly id: string }>`SELECT id FROM ${t.executions}
-              WHERE closed_at < ${closedBefore} AND lifecycle = 'closed' ORDER BY closed_at LIMIT ${Math.min(limit, largest)}`
-            yield* forget(rows.map(({ id }) => id))
-            return rows.length
-          })
+    prune: ({ closedBefore, limit = 1_000 }) => {
+      // A few at a time: nobody else writes to SQLite meanwhile.
+      const some = (most: number) =>
+        run(
+          "forget closed executions",
+          database.transaction(
+            Effect.gen(function* () {
+              const rows = yield* sql<{ readonly id: string }>`SELECT id FROM ${t.executions}
+                WHERE closed_at < ${closedBefore} AND lifecycle = 'closed' ORDER BY closed_at LIMIT ${most}`
+              yield* forget(rows.map(({ id }) => id))
+              return rows.length
+            })
+          )
         )
-      ),
+      const all = (gone: number): ReturnType<typeof some> => {
+        const most = Math.min(limit - gone, 100)
+        if (most <= 0) return Effect.succeed(gone)
+        return Effect.flatMap(some(most), (count) => (count < most ? Effect.succeed(gone + count) : all(gone + count)))
+      }
+      return all(0)
+    },
     remove: (id) => run("forget", database.transaction(forget([stored(id)])), id),
     nextWake: (flows) =>
       Effect.gen(function* () {
