@@ -1,5 +1,7 @@
 // Worker processes, seen from outside: started, killed, frozen, and talked to. A command is sent until it is acknowledged.
 import { type ChildProcess, spawn } from "node:child_process"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 
@@ -22,6 +24,9 @@ export interface Reply {
 
 const script = fileURLToPath(new URL("worker.ts", import.meta.url))
 
+// What the first worker has compiled the next ones find: as on a machine where a program begins again.
+const compiled = join(tmpdir(), "effigent-chaos-compiled")
+
 /** One life of a worker. */
 export class Worker {
   readonly runner: string
@@ -38,7 +43,7 @@ export class Worker {
     this.process = spawn(
       process.execPath,
       ["--conditions=effigent:source", "--no-warnings", script, store, ledger, runner, `${lease}`, versions],
-      { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, NO_COLOR: "1" } }
+      { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, NO_COLOR: "1", NODE_COMPILE_CACHE: compiled } }
     )
     this.ready = new Promise((resolve) => {
       this.process.on("exit", () => {

@@ -4,8 +4,9 @@
 // file, the name of the runner, the lease in milliseconds, and the versions of the flow that ticks, if any.
 import { createServer } from "node:net"
 import { createInterface } from "node:readline"
-import { NodeRuntime } from "@effect/platform-node"
-import { PgClient } from "@effect/sql-pg"
+// Not the whole package: what a process imports stands between its start and its first step.
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as PgClient from "@effect/sql-pg/PgClient"
 import { Effect, Layer, Logger, Redacted, References } from "effect"
 import { Cluster } from "effigent/layers/cluster"
 import { ExecutionHosts } from "effigent/layers/host"
