@@ -24,6 +24,7 @@ const groups: ReadonlyArray<Group> = [
   { id: "P6", load: async () => ({ measure: (await import("./journaled.ts")).onPostgres }) },
   { id: "P7", load: () => import("./resuming.ts") },
   { id: "P7", load: async () => ({ measure: (await import("./resuming.ts")).fromJournals }) },
+  { id: "P7", load: () => import("./long.ts") },
   { id: "P8", load: () => import("./imports.ts") },
   { id: "P9", load: () => import("./requests.ts") },
   { id: "P10", load: () => import("./actions.ts") }
