@@ -93,6 +93,7 @@ const bareAppends = (count: number) =>
         const records = [{ _tag: "Done", run: at, output: text(at) }]
         yield* store.append({ id, fence: head.fence, expected: head.seq + at, records, progressed: true })
       }
+      yield* store.remove(id)
     })
   )
 
