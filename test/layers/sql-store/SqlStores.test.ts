@@ -287,7 +287,7 @@ describe("several programs", () => {
       const outputs = yield* Effect.promise(() => Promise.all(numbers(4).map(() => migrating(file))))
       assert.deepStrictEqual(
         outputs.map(({ stdout }) => stdout),
-        numbers(4).map(() => "1 2\n")
+        numbers(4).map(() => "1 2 3\n")
       )
     })
   )
@@ -297,7 +297,7 @@ describe("several programs", () => {
       const outputs = yield* Effect.promise(() => Promise.all(numbers(4).map(() => migrating(url))))
       assert.deepStrictEqual(
         outputs.map(({ stdout }) => stdout),
-        numbers(4).map(() => "1 2\n")
+        numbers(4).map(() => "1 2 3\n")
       )
     })
   )
