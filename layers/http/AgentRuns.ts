@@ -1,0 +1,213 @@
+/**
+ * Runs of agents over HTTP: asked for and awaited, asked for and watched, or found again by id. A run is watched by any
+ * number of readers; each reads from where it says, and all of them see all of it.
+ */
+import * as Effect from "effect/Effect"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Json } from "../../services/Json.ts"
+import type { RunEnvelope } from "../../services/Run.ts"
+import * as Agent from "../../src/agent/Agent.ts"
+import type { InstantEvent } from "../../src/parse/InstantEvent.ts"
+import * as Runs from "../../src/run/Runs.ts"
+import * as Problem from "./Problem.ts"
+import { Client, type Serving } from "./Serving.ts"
+import { frame, type Source } from "./Streams.ts"
+
+type AnyAgent = Agent.Agent<unknown, unknown, unknown>
+
+/**
+ * What an agent is asked with over HTTP.
+ *
+ * @category models
+ */
+export interface Asked {
+  /** The input, encoded by its Schema. */
+  readonly input: Json
+  readonly run?: string | undefined
+  readonly session?: string | undefined
+  readonly disconnect?: "abort" | "detach" | undefined
+  readonly fields?: boolean | undefined
+  /** Makes it idempotent, for this client. */
+  readonly requestId?: string | undefined
+}
+
+/**
+ * An agent as a server asks it.
+ *
+ * @category models
+ */
+export interface ServedAgent {
+  readonly name: string
+  readonly agent: AnyAgent
+  readonly output: Schema.Top
+  /** Makes the agent of a request: with a session, for one. */
+  readonly prepare:
+    | ((agent: AnyAgent, about: { readonly session: string | undefined; readonly client: string }) => AnyAgent)
+    | undefined
+}
+
+// What is told of a field: leaves as they grow and when they are whole, and what became void. Containers are live values
+// and are told by their leaves.
+const fieldOf = (event: InstantEvent): Json | undefined => {
+  if (event._tag === "Reset") return { _tag: "Reset", path: event.path, attempt: event.attempt, reason: event.reason }
+  if (event._tag !== "Field") return undefined
+  const { attempt, delta, isComplete, path, value } = event
+  if (typeof value === "object" && value !== null) return undefined
+  // A leaf of a JSON value that is no object is JSON.
+  const leaf = isComplete ? { value: value as Json } : {}
+  return { _tag: "Field", path, attempt, isComplete, ...(delta === undefined ? {} : { delta }), ...leaf }
+}
+
+const tellField = (event: InstantEvent): Effect.Effect<void> => {
+  const field = fieldOf(event)
+  return field === undefined ? Effect.void : Runs.emit("field", field)
+}
+
+// The agent as one Effect that gives the encoded answer.
+const jobOf = ({ agent, name, output, prepare }: ServedAgent, asked: Asked, client: string) => {
+  const prepared = prepare === undefined ? agent : prepare(agent, { session: asked.session, client })
+  const ready = Agent.input(prepared, asked.input)
+  const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(output))
+  const answer =
+    asked.fields === true
+      ? Effect.scoped(
+          Effect.flatMap(Agent.respond(ready), (response) =>
+            Effect.map(
+              Effect.all([response.data, Stream.runForEach(response.instant, tellField)], { concurrency: 2 }),
+              ([data]) => data
+            )
+          )
+        )
+      : Agent.run(ready)
+  return Effect.mapError(Effect.flatMap(answer, encode), (error) =>
+    Schema.isSchemaError(error)
+      ? Problem.refuse(
+          502,
+          "OutputDoesNotFit",
+          `The answer of ${name} cannot be encoded by its Schema: ${error.message}`
+        )
+      : error
+  ) as Effect.Effect<Json, unknown, unknown> // Encoded by a JSON codec.
+}
+
+/** The last event of a run's stream. @category conversions */
+export const endFrame = (run: Runs.AnyRun): Effect.Effect<string> =>
+  Effect.map(run.status, (status) => frame(JSON.stringify({ status }), { event: "end" }))
+
+/** An event of a run on the wire; its id is its sequence number. @category conversions */
+export const encodeEvent = (event: RunEnvelope): string => frame(JSON.stringify(event), { id: event.sequence })
+
+interface Watched {
+  readers: number
+  readonly disconnect: "abort" | "detach"
+}
+
+/**
+ * Runs of the agents of one server.
+ *
+ * @category models
+ */
+export class AgentRuns {
+  private readonly serving: Serving
+  private readonly scope: Scope.Scope
+  private readonly watched = new Map<string, Watched>()
+
+  constructor(serving: Serving, scope: Scope.Scope) {
+    this.serving = serving
+    this.scope = scope
+  }
+
+  /** Starts a run, or joins the one of the same idempotency key. */
+  start(agent: ServedAgent, asked: Asked): Effect.Effect<Runs.AnyRun, unknown, unknown> {
+    return Effect.gen({ self: this }, function* () {
+      if (this.serving.state.isClosing)
+        return yield* Problem.refuse(503, "ServerClosing", "The server is closing. Try again shortly.", 1)
+      const client = yield* Client
+      const run = yield* this.serving.registry.launch(jobOf(agent, asked, client), {
+        name: agent.name,
+        input: asked.session === undefined ? asked.input : { input: asked.input, session: asked.session },
+        id: asked.run,
+        // Keys of one client mean nothing to another.
+        requestId: asked.requestId === undefined ? undefined : JSON.stringify([client, agent.name, asked.requestId])
+      })
+      return run
+    })
+  }
+
+  /** Waits for the answer. Whoever leaves before it stops the run, unless it is to be detached. */
+  run(agent: ServedAgent, asked: Asked): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, unknown> {
+    return Effect.flatMap(this.start(agent, asked), (run) => {
+      const abort = (asked.disconnect ?? this.serving.disconnect) === "abort"
+      const waited = Effect.map(run.result, (value) =>
+        HttpServerResponse.jsonUnsafe(value, { headers: { "x-run-id": run.id } })
+      )
+      const limited = Effect.timeoutOrElse(waited, {
+        duration: this.serving.time,
+        orElse: () =>
+          Effect.andThen(
+            run.cancel("the request took too long"),
+            Effect.fail(
+              Problem.refuse(
+                504,
+                "TimedOut",
+                `No answer within ${this.serving.time} ms. Watch the run (/agents/${agent.name}/stream), or allow more time.`
+              )
+            )
+          )
+      })
+      return abort ? Effect.onInterrupt(limited, () => run.cancel("the client has left")) : limited
+    })
+  }
+
+  /** Streams the events of a run behind an event. The Scope is that of the request. */
+  watch(
+    run: Runs.AnyRun,
+    options: { readonly after: number; readonly disconnect?: "abort" | "detach" | undefined }
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
+    return this.read(run, options.disconnect, {
+      events: run.events({ after: Math.max(0, options.after) }),
+      encode: encodeEvent,
+      end: endFrame(run),
+      headers: { "x-run-id": run.id }
+    })
+  }
+
+  /** Streams what a reader of a run makes of it. */
+  read<A, E>(
+    run: Runs.AnyRun,
+    disconnect: "abort" | "detach" | undefined,
+    source: Source<A, E, never>
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const client = yield* Client
+      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect: disconnect ?? this.serving.disconnect }
+      this.watched.set(run.id, watched)
+      watched.readers++
+      yield* Effect.addFinalizer(() => this.leave(run, watched))
+      return yield* this.serving.streams.respond(client, source)
+    })
+  }
+
+  // When the last reader has left a run that is at work, and none has come back for a while, the run is stopped.
+  private leave(run: Runs.AnyRun, watched: Watched): Effect.Effect<void> {
+    const stop = Effect.suspend(() => {
+      if (watched.readers > 0) return Effect.void
+      if (this.watched.get(run.id) === watched) this.watched.delete(run.id)
+      return run.cancel("its last reader has left")
+    })
+    return Effect.suspend(() => {
+      watched.readers--
+      if (watched.readers > 0) return Effect.void
+      if (watched.disconnect === "detach") {
+        this.watched.delete(run.id)
+        return Effect.void
+      }
+      return Effect.asVoid(
+        Effect.forkIn(Effect.andThen(Effect.sleep(this.serving.grace), stop), this.scope, { startImmediately: true })
+      )
+    })
+  }
+}

@@ -1,0 +1,433 @@
+/**
+ * An HTTP server for agents and flows: run, stream, background runs, executions, sessions, health, an OpenAPI document
+ * with a page to browse, and a typed client of the same definition. `layer` serves on any `HttpServer`; `webHandler` is a
+ * function from a web `Request` to a `Response`, for servers of others.
+ */
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpClient from "effect/http/HttpClient"
+import * as HttpClientRequest from "effect/http/HttpClientRequest"
+import * as HttpEffect from "effect/http/HttpEffect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as HttpApiClient from "effect/http-api/HttpApiClient"
+import * as HttpApiScalar from "effect/http-api/HttpApiScalar"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import { ExecutionHost } from "../../services/ExecutionHost.ts"
+import type { Json } from "../../services/Json.ts"
+import type * as Agent from "../../src/agent/Agent.ts"
+import * as Runs from "../../src/run/Runs.ts"
+import * as Codec from "../../src/triggerflow/engine/Codec.ts"
+import { AgentRuns, type ServedAgent } from "./AgentRuns.ts"
+import * as Api from "./Api.ts"
+import type { Auth } from "./Auth.ts"
+import * as Edge from "./Edge.ts"
+import * as Handlers from "./Handlers.ts"
+import * as Problem from "./Problem.ts"
+import { after, answered, served, type Serving } from "./Serving.ts"
+import { Streams } from "./Streams.ts"
+
+/**
+ * Limits of a server.
+ *
+ * @category models
+ */
+export interface Limits {
+  /** Bytes of a body. Default 1 MiB. */
+  readonly body?: number | undefined
+  /** Bytes of all headers together. Default 16 KiB. */
+  readonly headers?: number | undefined
+  /** Characters of a path with its query. Default 8,192. */
+  readonly url?: number | undefined
+  /** How long a body may take to arrive. Default 30 s. */
+  readonly bodyTime?: Duration.Input | undefined
+  /** How long a run may take whose answer is waited for. Default 5 min. */
+  readonly time?: Duration.Input | undefined
+  /** How many streams one client may have open. Default 100. */
+  readonly streamsPerClient?: number | undefined
+  /** How many streams may be open in all. Default 10,000. */
+  readonly streams?: number | undefined
+  /** How long a reader may take nothing of what waits for it. Default 1 min. */
+  readonly stall?: Duration.Input | undefined
+}
+
+/**
+ * How a server is run.
+ *
+ * @category models
+ */
+export interface Options<R = never> {
+  /** Who may use it. Absent: only this machine, and the server does not start on any other address. */
+  readonly auth?: Auth<R> | undefined
+  readonly limits?: Limits | undefined
+  /** Origins of pages that may use it from a browser. Default: none. */
+  readonly cors?: ReadonlyArray<string> | undefined
+  /** What becomes of a run when its last reader has left. Default `abort`. */
+  readonly disconnect?: "abort" | "detach" | undefined
+  /** How long readers may be away before that. Default 2 s. */
+  readonly grace?: Duration.Input | undefined
+  /** After how long of silence a comment is sent on a stream. Default 15 s. */
+  readonly heartbeat?: Duration.Input | undefined
+  /** How many runs that have ended are remembered, where the program has no `Runs.Registry`. Default 1,000. */
+  readonly remember?: number | undefined
+  /** How long requests and streams have to end when the server closes. Default 10 s. */
+  readonly deadline?: Duration.Input | undefined
+  /** Whether `/openapi.json` and `/docs` are served; `public`: to everybody. Default true. */
+  readonly docs?: boolean | "public" | undefined
+}
+
+/**
+ * An agent with what the API cannot know of it.
+ *
+ * @category models
+ */
+export interface ServedWith<A, E, R, I, In extends Schema.Top, E2, R2> {
+  readonly agent: Agent.Agent<A, E, R, I>
+  /** What it is asked with. */
+  readonly input: In
+  /** Makes the agent of one request: with the session that the request names, for one. */
+  readonly prepare?:
+    | ((
+        agent: Agent.Agent<A, E, R, I>,
+        about: { readonly session: string | undefined; readonly client: string }
+      ) => Agent.Agent<A, E2, R2, I>)
+    | undefined
+  /** Keeps the types of what `prepare` gives. */
+  readonly "~R"?: R | R2
+}
+
+/** An agent with the Schema of its input, and how it is prepared for a request. @category constructors */
+export const agent = <A, E, R, I, In extends Schema.Top = typeof Schema.Json, E2 = E, R2 = R>(
+  agent: Agent.Agent<A, E, R, I>,
+  options: {
+    readonly input?: In | undefined
+    readonly prepare?: ServedWith<A, E, R, I, In, E2, R2>["prepare"]
+  } = {}
+): ServedWith<A, E, R, I, In, E2, R2> => ({
+  agent,
+  // Where there is none, In is the default.
+  input: options.input ?? (Schema.Json as unknown as In),
+  prepare: options.prepare
+})
+
+type ServicesOfEntry<T> = T extends { readonly "~R"?: infer R }
+  ? Exclude<R, undefined>
+  : T extends Agent.Agent<infer _A, infer _E, infer R, infer _I>
+    ? R
+    : never
+
+/** What the agents and flows of a definition need. @category type-level */
+export type Services<A extends Api.Agents, F extends Api.Flows> =
+  | Exclude<{ [K in keyof A]: ServicesOfEntry<A[K]> }[keyof A], Scope.Scope>
+  | ([keyof F] extends [never] ? never : ExecutionHost)
+
+/**
+ * The server asks nobody who they are, and could be reached by others than this machine.
+ *
+ * @category errors
+ */
+export class UnsafeBinding extends Schema.TaggedError<UnsafeBinding>()("UnsafeBinding", {
+  /** Where it was to be served; absent where nobody knows. */
+  address: Schema.optionalKey(Schema.String)
+}) {
+  override get message(): string {
+    const where =
+      this.address === undefined ? "a web handler does not know who reaches it" : `it was to listen on ${this.address}`
+    return `The server has no auth, and ${where}. Give it \`auth: Auth.bearer(...)\` or \`Auth.custom(...)\`, listen on 127.0.0.1, or say \`Auth.elsewhere\` where another server checks.`
+  }
+}
+
+const millis = (input: Duration.Input | undefined, otherwise: Duration.Input): number =>
+  Duration.toMillis(Duration.fromInputUnsafe(input ?? otherwise))
+
+const isFlag = (flag: string | undefined): boolean => flag === "true"
+
+interface Query {
+  readonly query: {
+    readonly run?: string
+    readonly session?: string
+    readonly disconnect?: "abort" | "detach"
+    readonly fields?: "true" | "false"
+  }
+  readonly headers: { readonly "idempotency-key"?: string; readonly "last-event-id"?: string }
+  readonly payload: unknown
+}
+
+const servedAgents = (agents: Api.Agents): ReadonlyArray<ServedAgent & { readonly input: Schema.Top }> =>
+  Object.entries(agents).flatMap(([name, entry]) => {
+    const { agent, input, output } = Api.agentOf(entry)
+    if (agent === undefined) return []
+    const prepare = "prepare" in entry ? (entry.prepare as ServedAgent["prepare"]) : undefined // Made by `agent`.
+    return [{ name, agent, input, output, prepare }]
+  })
+
+// The groups whose endpoints are made of the entries. Their types are known where they are served and not here.
+const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>, agentRuns: AgentRuns) => {
+  const agents = servedAgents(definition.agents ?? {})
+  const asking = (
+    group: string,
+    answer: (
+      agent: ServedAgent,
+      asked: Parameters<AgentRuns["start"]>[1],
+      query: Query
+    ) => Effect.Effect<unknown, unknown, unknown>
+  ) =>
+    loose(api, group, (handlers) =>
+      agents.reduce((handlers, one) => {
+        const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(one.input))
+        return handlers.handle(one.name, (request) =>
+          answered(
+            Effect.flatMap(Effect.orDie(encode(request.payload)), (input) =>
+              answer(
+                one,
+                {
+                  // Encoded by a JSON codec.
+                  input: input as Json,
+                  run: request.query.run,
+                  session: request.query.session,
+                  disconnect: request.query.disconnect,
+                  fields: isFlag(request.query.fields),
+                  requestId: request.headers["idempotency-key"]
+                },
+                request
+              )
+            )
+          )
+        )
+      }, handlers)
+    )
+  const host = served(ExecutionHost, "ExecutionHost")
+  const contracts = Object.entries(definition.flows ?? {}).map(([name, flow]) => ({
+    name,
+    contract: Api.contractOf(flow)
+  }))
+  return Layer.mergeAll(
+    asking("agents", (one, asked) => agentRuns.run(one, asked)),
+    asking("streams", (one, asked, { headers }) =>
+      Effect.gen(function* () {
+        const from = yield* after(headers["last-event-id"])
+        const run = yield* agentRuns.start(one, asked)
+        return yield* agentRuns.watch(run, { after: from, disconnect: asked.disconnect })
+      })
+    ),
+    asking("begin", (one, asked) => Effect.map(agentRuns.start(one, asked), ({ id }) => ({ run: id }))),
+    loose(api, "flows", (handlers) =>
+      contracts.reduce(
+        (handlers, { contract, name }) =>
+          handlers.handle(name, ({ payload }) =>
+            answered(
+              Effect.gen(function* () {
+                const { input, ...options } = payload as { readonly input: unknown } & object // By its endpoint.
+                const json = Codec.of(contract.input).encode(input)
+                if (json._tag === "Failure")
+                  return yield* Problem.refuse(400, "InvalidRequest", `The input does not fit: ${json.failure}`)
+                const { start } = yield* host
+                const version = contract.version === undefined ? {} : { version: contract.version }
+                const execution = yield* start({ ...options, ...version, flow: contract.name, input: json.success })
+                return { execution }
+              })
+            )
+          ),
+        handlers
+      )
+    ),
+    loose(api, "results", (handlers) =>
+      contracts.reduce(
+        (handlers, { contract, name }) =>
+          handlers.handle(name, ({ params }) =>
+            answered(
+              Effect.gen(function* () {
+                const executions = yield* host
+                const view = yield* executions.await(params.id)
+                if (view.flow !== contract.name)
+                  return yield* Problem.refuse(
+                    404,
+                    "UnknownExecution",
+                    `"${params.id}" is an execution of "${view.flow}".`
+                  )
+                if (view.status !== "completed")
+                  return yield* Problem.refuse(
+                    422,
+                    view.status === "cancelled" ? "Cancelled" : "FlowFailed",
+                    view.failure?.message ?? `The execution is ${view.status}.`
+                  )
+                return HttpServerResponse.jsonUnsafe(view.result ?? null)
+              })
+            )
+          ),
+        handlers
+      )
+    )
+  )
+}
+
+type AnyApi = Parameters<typeof HttpApiBuilder.layer>[0]
+
+interface LooseHandlers {
+  readonly handle: (
+    name: string,
+    handler: (request: Query & { readonly params: { readonly id: string } }) => Effect.Effect<unknown, never, unknown>
+  ) => LooseHandlers
+}
+
+const loose = (api: AnyApi, group: string, build: (handlers: LooseHandlers) => LooseHandlers): Layer.Layer<never> =>
+  // The endpoints of the group are those that `Api.make` has made of the same entries.
+  HttpApiBuilder.group(api as never, group as never, build as never) as unknown as Layer.Layer<never>
+
+interface Built<R> {
+  readonly app: Effect.Effect<
+    HttpServerResponse.HttpServerResponse,
+    never,
+    R | Scope.Scope | HttpServerRequest.HttpServerRequest
+  >
+  readonly close: Effect.Effect<void>
+}
+
+const build = Effect.fnUntraced(function* <R>(
+  definition: Api.Definition<Api.Agents, Api.Flows>,
+  options: Options<R>
+): Effect.fn.Return<Built<R>, never, Scope.Scope> {
+  const limits = options.limits ?? {}
+  const scope = yield* Effect.scope
+  const known = yield* Effect.serviceOption(Runs.Registry)
+  const registry = Option.isSome(known)
+    ? known.value
+    : Context.get(yield* Layer.build(Runs.layer({ remember: options.remember })), Runs.Registry)
+  const streams = new Streams({
+    heartbeat: millis(options.heartbeat, "15 seconds"),
+    stall: millis(limits.stall, "1 minute"),
+    perClient: limits.streamsPerClient ?? 100,
+    total: limits.streams ?? 10_000
+  })
+  yield* Effect.forkIn(streams.keep, scope)
+  const state: Edge.State = { isClosing: false, active: new Set() }
+  const serving: Serving = {
+    streams,
+    registry,
+    state,
+    disconnect: options.disconnect ?? "abort",
+    grace: millis(options.grace, "2 seconds"),
+    time: millis(limits.time, "5 minutes")
+  }
+  const agentRuns = new AgentRuns(serving, scope)
+  const scheme = options.auth?._tag === "Checked" ? options.auth.scheme : undefined
+  const api: AnyApi = Api.make(definition, scheme) as unknown as AnyApi // Its groups are served below, all of them.
+  const docs = options.docs ?? true
+  const openapiPath = docs === false ? {} : { openapiPath: "/openapi.json" as const } // The literal that it wants.
+  const routes = Layer.mergeAll(
+    HttpApiBuilder.layer(api, openapiPath),
+    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" })
+  ).pipe(
+    Layer.provide(Handlers.all(serving, agentRuns, definition.flows ?? {})),
+    Layer.provide(dynamic(api, definition, agentRuns)),
+    Layer.provide(HttpServer.layerServices)
+  )
+  // The services of the agents are those of the fiber that builds, see `Services`.
+  const router = yield* HttpRouter.toHttpEffect(routes as unknown as Layer.Layer<never, never, HttpRouter.HttpRouter>)
+  const app = Edge.around<R>({
+    auth: options.auth,
+    origins: options.cors ?? [],
+    body: limits.body ?? 1_048_576,
+    headers: limits.headers ?? 16_384,
+    url: limits.url ?? 8_192,
+    bodyTime: millis(limits.bodyTime, "30 seconds"),
+    open: new Set(["/health/live", "/health/ready", ...(docs === "public" ? ["/docs", "/openapi.json"] : [])]),
+    state
+  })(router)
+  const idle: Effect.Effect<void> = Effect.suspend(() =>
+    state.active.size === 0 ? Effect.void : Effect.andThen(Effect.sleep(5), idle)
+  )
+  const interrupt = Effect.sync(() => {
+    for (const fiber of state.active) fiber.interruptUnsafe()
+  })
+  const close = Effect.suspend(() => {
+    state.isClosing = true
+    return Effect.timeoutOrElse(Effect.andThen(streams.close, idle), {
+      duration: options.deadline ?? "10 seconds",
+      orElse: () => interrupt
+    })
+  })
+  return { app, close }
+})
+
+/**
+ * The definition as an `HttpApi`: for clients, and for what else `effect/http-api` makes of one.
+ *
+ * @category constructors
+ */
+export const api = <const A extends Api.Agents = {}, const F extends Api.Flows = {}>(
+  definition: Api.Definition<A, F>
+): Api.Of<A, F> => Api.make(definition)
+
+/**
+ * Serves agents and flows on an `HttpServer`. Fails with `UnsafeBinding` where it has no `auth` and listens on other
+ * addresses than those of this machine alone. When the Layer closes, streams are told so, requests have until the
+ * deadline to end, and runs are cancelled.
+ *
+ * @category layers
+ */
+export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+  definition: Api.Definition<A, F>,
+  options: Options<R> = {}
+): Layer.Layer<never, UnsafeBinding, HttpServer.HttpServer | Services<A, F> | R> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      if (
+        options.auth === undefined &&
+        !NetAddress.isUnixPathAddress(address) &&
+        !NetAddress.isLoopback(address.address)
+      )
+        return yield* new UnsafeBinding({ address: HttpServer.formatAddress(address) })
+      yield* Effect.context<Services<A, F>>()
+      const { app, close } = yield* build(definition, options)
+      // Closed before the server is: it was opened after it.
+      return Layer.effectDiscard(Effect.addFinalizer(() => close)).pipe(Layer.provideMerge(HttpServer.serve(app)))
+    })
+  )
+
+/**
+ * Agents and flows as a function from a web `Request` to a web `Response`, to be mounted in a server of others. It lives as
+ * long as the Scope. It has to be told who checks its callers: `auth`, which may be `Auth.elsewhere`.
+ *
+ * @category constructors
+ */
+export const webHandler = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+  definition: Api.Definition<A, F>,
+  options: Options<R>
+): Effect.Effect<(request: Request) => Promise<Response>, UnsafeBinding, Services<A, F> | R | Scope.Scope> =>
+  Effect.gen(function* () {
+    if (options.auth === undefined) return yield* new UnsafeBinding({})
+    const { app, close } = yield* build(definition, options)
+    yield* Effect.addFinalizer(() => close)
+    const context = Context.omit(Scope.Scope)(yield* Effect.context<Services<A, F> | R | Scope.Scope>())
+    // What the application needs is in the context; a request brings its own Scope.
+    const provided = context as unknown as Context.Context<R>
+    return HttpEffect.toWebHandlerWith<R, R | Scope.Scope | HttpServerRequest.HttpServerRequest, never>(provided)(app)
+  })
+
+/**
+ * A typed client of a definition.
+ *
+ * @category constructors
+ */
+export const client = <const A extends Api.Agents = {}, const F extends Api.Flows = {}>(
+  definition: Api.Definition<A, F>,
+  options: { readonly baseUrl?: string | URL | undefined; readonly token?: Redacted.Redacted | undefined } = {}
+) => {
+  const { token } = options
+  return HttpApiClient.make(api(definition), {
+    baseUrl: options.baseUrl,
+    transformClient: (http) =>
+      token === undefined ? http : HttpClient.mapRequest(http, HttpClientRequest.bearerToken(Redacted.value(token)))
+  })
+}

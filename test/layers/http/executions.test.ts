@@ -1,0 +1,179 @@
+// Executions over real sockets: started by typed inputs, watched and resumed, asked and answered, ended; and what those
+// who operate durable ones need.
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Schema, Stream } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { ExecutionHosts } from "effigent/layers/host"
+import { Http, Problem } from "effigent/layers/http"
+import { JournalStores } from "effigent/layers/store"
+import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
+import { parse, start, until } from "./support.ts"
+
+const Ask = Interrupt.make("Ask", { payload: Schema.String, resume: Schema.Boolean })
+const Ping = Signal.make("Ping", Schema.FiniteFromString, { reply: Schema.Number })
+const Refund = TriggerFlow.define("refund", {
+  input: Schema.Struct({ order: Schema.String, euros: Schema.FiniteFromString }),
+  stream: Schema.String,
+  result: Schema.DateFromString,
+  error: Schema.Literal("odd"),
+  interrupts: [Ask],
+  signals: [Ping],
+  intervention: Schema.String
+})
+const refund = Refund.build(
+  Refund.start.pipe(
+    Chain.to("ask", (input, run) =>
+      Effect.gen(function* () {
+        yield* run.put(`${input.order}: ${input.euros}`)
+        if (input.euros === 13) return yield* Effect.fail("odd" as const)
+        const answer = run.resumed(Ask)
+        if (answer._tag === "None" && input.euros > 100) return yield* run.pause(Ask, input.order, { to: "self" })
+        return input
+      })
+    ),
+    Chain.to("pay", () => Effect.succeed(new Date("2026-01-02T00:00:00Z"))),
+    Chain.result
+  ),
+  Refund.on(Ping).pipe(Chain.to("pong", (n) => Effect.succeed(n + 1)))
+)
+// Closed at once where nothing is at work.
+const settings = { autoClose: 0 }
+const definition = { flows: { refund } }
+const runner = TriggerFlow.toLayer(refund)
+const inProcess = runner.pipe(Layer.provideMerge(ExecutionHosts.inProcess()))
+const durable = runner.pipe(Layer.provideMerge(ExecutionHosts.durable()), Layer.provide(JournalStores.memory))
+
+describe("executions", () => {
+  it.live("the typed client starts one and has its result; the same id joins, another input is a conflict", () =>
+    Effect.gen(function* () {
+      const server = yield* start(Http.layer(definition), inProcess)
+      const client = yield* Http.client(definition, { baseUrl: server.base })
+      const begin = (euros: number) =>
+        client.flows.refund({ payload: { input: { order: "A-17", euros }, id: "a", tags: ["shop"], settings } })
+      assert.deepStrictEqual(yield* begin(40), { execution: "a" })
+      assert.deepStrictEqual(yield* begin(40), { execution: "a" })
+      const paidOn = yield* client.results.refund({ params: { id: "a" } })
+      assert.strictEqual(paidOn.getUTCFullYear(), 2026)
+      const conflict = yield* Effect.flip(begin(41))
+      assert.instanceOf(conflict, Problem)
+      assert.deepStrictEqual([conflict.status, conflict.tag], [409, "ExecutionConflict"])
+      const entries = yield* client.executions
+        .events({ params: { id: "a" }, headers: {} })
+        .pipe(Stream.unwrap, Stream.runCollect)
+      assert.deepStrictEqual(
+        entries.map(({ event, id }) => [event, id]),
+        [
+          ["message", "0"],
+          ["end", "0"]
+        ]
+      )
+    }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+
+  it.live("a question is listed, answered and told on the stream; a stream is resumed behind its last id", () =>
+    Effect.gen(function* () {
+      const server = yield* start(Http.layer(definition), inProcess)
+      yield* server.post("/flows/refund/executions", { input: { order: "B-2", euros: "150" }, id: "b/2", settings })
+      const path = "/executions/b%2F2"
+      const view = Effect.map(server.get(path), ({ json }) => json as { questions: ReadonlyArray<{ id: string }> }) // ExecutionView
+      yield* until(() => Effect.map(view, ({ questions }) => questions.length === 1))
+      const { questions } = yield* view
+      const question = encodeURIComponent(questions[0]?.id ?? "")
+      assert.strictEqual((yield* server.post(`${path}/questions/${question}`, { value: "yes" })).status, 422)
+      assert.strictEqual((yield* server.post(`${path}/questions/${question}`, { value: true })).status, 204)
+      const whole = parse((yield* server.get(`${path}/events`)).text)
+      const events = whole.map(({ data }) => (data as { event?: { _tag: string } }).event?._tag) // A WatchEntry.
+      assert.includeMembers(events, ["item", "interrupt", "answered"])
+      assert.strictEqual(whole.at(-1)?.event, "end")
+      assert.deepStrictEqual(
+        parse((yield* server.get(`${path}/events`, { "last-event-id": "1" })).text),
+        whole.slice(2)
+      )
+      const list = (yield* server.get("/executions?flow=refund&status=completed&limit=1")).json
+      assert.deepInclude((list as { executions: ReadonlyArray<object> }).executions[0], {
+        id: "b/2",
+        status: "completed"
+      }) // ListPage
+    })
+  )
+
+  it.live("signals with replies, interventions, sealing, closing and cancelling", () =>
+    Effect.gen(function* () {
+      const server = yield* start(Http.layer(definition), inProcess)
+      const begin = (id: string) =>
+        server.post("/flows/refund/executions", {
+          input: { order: id, euros: "150" },
+          id,
+          settings: { autoClose: false }
+        })
+      yield* begin("c")
+      yield* until(() => Effect.map(server.get("/executions/c"), ({ text }) => text.includes(`"status":"waiting"`)))
+      const reply = yield* server.post("/executions/c/signals/Ping", { payload: "41", wait: true })
+      assert.deepStrictEqual(reply.json, { replies: [42] })
+      assert.strictEqual((yield* server.post("/executions/c/signals/Nope", { payload: 1 })).status, 422)
+      const said = yield* server.post("/executions/c/interventions", { payload: "careful", author: "Ada" })
+      assert.match(said.text, /"intervention":"/)
+      assert.strictEqual((yield* server.post("/executions/c/close", {})).status, 422)
+      const closed = yield* server.post("/executions/c/close", { pending: "cancel" })
+      assert.deepInclude(closed.json, { lifecycle: "closed" })
+      yield* begin("d")
+      assert.strictEqual((yield* server.call("/executions/d/seal", { method: "POST" })).status, 204)
+      const cancelled = yield* server.post("/executions/d/cancel", { reason: "enough" })
+      assert.deepInclude(cancelled.json, { status: "cancelled" })
+    })
+  )
+
+  it.live("every failure has its status: input, unknown ids, failed results, what is not served", () =>
+    Effect.gen(function* () {
+      const server = yield* start(Http.layer(definition), inProcess)
+      const start_ = (euros: unknown, id: string) =>
+        server.post("/flows/refund/executions", { input: { order: "x", euros }, id, settings })
+      const tag = ({ json, status }: { readonly json: unknown; readonly status: number }) => [
+        status,
+        (json as { tag: string }).tag // A Problem.
+      ]
+      assert.deepStrictEqual(tag(yield* start_(1, "f")), [400, "InvalidRequest"])
+      for (const path of ["", "/events", "/graph", "/history"])
+        assert.deepStrictEqual(
+          tag(yield* server.get(`/executions/none${path}`)),
+          path === "/history" ? [501, "NotServed"] : [404, "UnknownExecution"]
+        )
+      yield* start_("13", "f")
+      assert.deepStrictEqual(tag(yield* server.get("/flows/refund/executions/f/result")), [422, "FlowFailed"])
+      assert.deepStrictEqual(tag(yield* server.get("/executions?limit=0")), [400, "InvalidRequest"])
+      assert.deepStrictEqual(tag(yield* server.get("/executions/f/events", { "last-event-id": "-1" })), [
+        400,
+        "InvalidRequest"
+      ])
+      const failed = parse((yield* server.get("/executions/f/events")).text)
+      assert.deepInclude(failed.at(-1)?.data, { tag: "FlowFailed", status: 422 })
+      assert.deepStrictEqual(tag(yield* server.get("/sessions/x")), [501, "NotServed"])
+      assert.deepStrictEqual(tag(yield* server.get("/dead-letters")), [501, "NotServed"])
+      assert.deepStrictEqual(tag(yield* server.get("/flows/none/graph")), [404, "NoGraph"])
+    })
+  )
+
+  it.live("durable ones: history, a graph with live status, a fork, dead letters, the keeper's health", () =>
+    Effect.gen(function* () {
+      const server = yield* start(Http.layer(definition), durable)
+      yield* server.post("/flows/refund/executions", { input: { order: "E", euros: "40" }, id: "e", settings })
+      assert.strictEqual((yield* server.get("/flows/refund/executions/e/result")).json, "2026-01-02T00:00:00.000Z")
+      const history = (yield* server.get("/executions/e/history")).json as ReadonlyArray<{ step?: string }> // HistoryEntry
+      const pay = history.find(({ step }) => step?.includes("pay"))
+      assert.isDefined(pay)
+      const graph = yield* server.get("/executions/e/graph")
+      assert.match(graph.text, /^flowchart/)
+      assert.match(graph.text, /class .* done/)
+      assert.notInclude((yield* server.get("/flows/refund/graph")).text, "done")
+      const fork = yield* server.post("/executions/e/fork", { id: "e2", step: pay?.step })
+      assert.deepStrictEqual([fork.status, fork.json], [201, { execution: "e2" }])
+      assert.strictEqual((yield* server.get("/flows/refund/executions/e2/result")).status, 200)
+      assert.deepStrictEqual((yield* server.get("/dead-letters")).json, { executions: [] })
+      assert.strictEqual((yield* server.call("/dead-letters/none/retry", { method: "POST" })).status, 404)
+      assert.strictEqual((yield* server.call("/dead-letters/none/discard", { method: "POST" })).status, 404)
+      const ready = yield* server.get("/health/ready")
+      assert.deepInclude((ready.json as { keeper: object }).keeper, { status: "up" }) // Ready
+      assert.deepStrictEqual((yield* server.get("/flows")).json, [{ flow: "refund", graph: true }])
+    })
+  )
+})
