@@ -7,11 +7,13 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { RunEnvelope } from "../../services/Run.ts"
 import * as Agent from "../../src/agent/Agent.ts"
 import type { InstantEvent } from "../../src/parse/InstantEvent.ts"
 import * as Runs from "../../src/run/Runs.ts"
+import type { Translator } from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 import { Client, type Serving } from "./Serving.ts"
 import { frame, type Source } from "./Streams.ts"
@@ -30,6 +32,8 @@ export interface Asked {
   readonly session?: string | undefined
   readonly disconnect?: "abort" | "detach" | undefined
   readonly fields?: boolean | undefined
+  /** What was said before, where the client keeps the conversation. */
+  readonly history?: ReadonlyArray<Prompt.MessageEncoded> | undefined
   /** Makes it idempotent, for this client. */
   readonly requestId?: string | undefined
 }
@@ -69,7 +73,8 @@ const tellField = (event: InstantEvent): Effect.Effect<void> => {
 // The agent as one Effect that gives the encoded answer.
 const jobOf = ({ agent, name, output, prepare }: ServedAgent, asked: Asked, client: string) => {
   const prepared = prepare === undefined ? agent : prepare(agent, { session: asked.session, client })
-  const ready = Agent.input(prepared, asked.input)
+  const told = asked.history === undefined ? prepared : Agent.history(prepared, asked.history)
+  const ready = Agent.input(told, asked.input)
   const encode = Schema.encodeUnknownEffect(Schema.toCodecJson(output))
   const answer =
     asked.fields === true
@@ -172,6 +177,24 @@ export class AgentRuns {
       encode: encodeEvent,
       end: endFrame(run),
       headers: { "x-run-id": run.id }
+    })
+  }
+
+  /** Starts a run for a chat client and streams it as that reads it. */
+  chat(
+    agent: ServedAgent,
+    asked: Asked,
+    make: (run: string) => Translator
+  ): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, unknown> {
+    return Effect.flatMap(this.start(agent, asked), (run) => {
+      const { encode, failed, headers } = make(run.id)
+      return this.read(run, asked.disconnect, {
+        events: run.events(),
+        encode,
+        headers: { ...headers, "x-run-id": run.id },
+        failed: (problem) => failed(problem.detail),
+        closing: failed("The server is closing. Ask again shortly.")
+      })
     })
   }
 

@@ -17,6 +17,7 @@ import * as Output from "../../src/output/Output.ts"
 import type { SpecOf } from "../../src/triggerflow/Flow.ts"
 import type { ContractData, FlowData } from "../../src/triggerflow/Node.ts"
 import type { Spec } from "../../src/triggerflow/Spec.ts"
+import * as Chats from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 
 /**
@@ -166,6 +167,22 @@ const beginEndpoint = <K extends string, In extends Schema.Top>(name: K, input: 
     success: accepted,
     error
   }).annotate(OpenApi.Summary, `Ask ${name} and do not wait`)
+
+const chatEndpoint = <K extends string>(name: K) =>
+  HttpApiEndpoint.post(name, `/agents/${name}/chat`, {
+    query: RunQuery,
+    payload: Chats.UiRequest,
+    success: HttpApiSchema.StreamUint8Array({ contentType: "text/event-stream" }),
+    error
+  }).annotate(OpenApi.Summary, `Chat with ${name} by the UI message stream of the AI SDK`)
+
+const agUiEndpoint = <K extends string>(name: K) =>
+  HttpApiEndpoint.post(name, `/agents/${name}/ag-ui`, {
+    query: RunQuery,
+    payload: Chats.AgUiRequest,
+    success: HttpApiSchema.StreamUint8Array({ contentType: "text/event-stream" }),
+    error
+  }).annotate(OpenApi.Summary, `Chat with ${name} by AG-UI`)
 
 const startFields = {
   /** Makes the start idempotent. */
@@ -355,6 +372,8 @@ export type Of<A extends Agents, F extends Flows> = HttpApi.HttpApi<
     >
   | Group<"streams", { [K in keyof A & string]: ReturnType<typeof streamEndpoint<K, InputOf<A[K]>>> }[keyof A & string]>
   | Group<"begin", { [K in keyof A & string]: ReturnType<typeof beginEndpoint<K, InputOf<A[K]>>> }[keyof A & string]>
+  | Group<"chats", { [K in keyof A & string]: ReturnType<typeof chatEndpoint<K>> }[keyof A & string]>
+  | Group<"agUi", { [K in keyof A & string]: ReturnType<typeof agUiEndpoint<K>> }[keyof A & string]>
   | Group<"flows", { [K in keyof F & string]: ReturnType<typeof startEndpoint<K, FlowInput<F[K]>>> }[keyof F & string]>
   | Group<
       "results",
@@ -423,6 +442,8 @@ export const make = <const A extends Agents, const F extends Flows>(
       ),
       HttpApiGroup.make("streams").add(...some(agents.map(({ input, name }) => streamEndpoint(name, input)))),
       HttpApiGroup.make("begin").add(...some(agents.map(({ input, name }) => beginEndpoint(name, input)))),
+      HttpApiGroup.make("chats").add(...some(agents.map(({ name }) => chatEndpoint(name)))),
+      HttpApiGroup.make("agUi").add(...some(agents.map(({ name }) => agUiEndpoint(name)))),
       HttpApiGroup.make("flows").add(...some(contracts.map(({ input, name }) => startEndpoint(name, input)))),
       HttpApiGroup.make("results").add(
         ...some(contracts.map(({ name, result }) => resultEndpoint(name, result ?? Schema.Null)))

@@ -20,6 +20,7 @@ import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import { ExecutionHost } from "../../services/ExecutionHost.ts"
@@ -30,6 +31,7 @@ import * as Codec from "../../src/triggerflow/engine/Codec.ts"
 import { AgentRuns, type ServedAgent } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
 import type { Auth } from "./Auth.ts"
+import * as Chats from "./Chats.ts"
 import * as Edge from "./Edge.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Problem from "./Problem.ts"
@@ -170,6 +172,12 @@ const servedAgents = (agents: Api.Agents): ReadonlyArray<ServedAgent & { readonl
     return [{ name, agent, input, output, prepare }]
   })
 
+const fits = (schema: Schema.Top, input: string): boolean =>
+  // What a text is decoded to by an input Schema needs no services.
+  Result.isSuccess(
+    Schema.decodeUnknownResult(Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, unknown>)(input)
+  )
+
 // The groups whose endpoints are made of the entries. Their types are known where they are served and not here.
 const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>, agentRuns: AgentRuns) => {
   const agents = servedAgents(definition.agents ?? {})
@@ -205,6 +213,36 @@ const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>,
         )
       }, handlers)
     )
+  const chatting = <A>(
+    group: string,
+    read: (payload: A) => Chats.Conversation,
+    make: (payload: A, hasOutput: boolean) => (run: string) => Chats.Translator
+  ) =>
+    loose(api, group, (handlers) =>
+      agents.reduce(
+        (handlers, one) =>
+          handlers.handle(one.name, ({ payload, query }) =>
+            answered(
+              Effect.gen(function* () {
+                const body = payload as A // By its endpoint.
+                const { history, input } = read(body)
+                if (input === undefined || !fits(one.input, input))
+                  return yield* Problem.refuse(
+                    400,
+                    "InvalidRequest",
+                    `The last message has to be the user's, with a text that ${one.name} takes as its input.`
+                  )
+                const hasOutput = one.agent.config.output !== undefined
+                const { disconnect, run, session } = query
+                // A session has the conversation itself.
+                const before = session === undefined ? { history } : {}
+                return yield* agentRuns.chat(one, { input, run, session, disconnect, ...before }, make(body, hasOutput))
+              })
+            )
+          ),
+        handlers
+      )
+    )
   const host = served(ExecutionHost, "ExecutionHost")
   const contracts = Object.entries(definition.flows ?? {}).map(([name, flow]) => ({
     name,
@@ -220,6 +258,8 @@ const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>,
       })
     ),
     asking("begin", (one, asked) => Effect.map(agentRuns.start(one, asked), ({ id }) => ({ run: id }))),
+    chatting("chats", Chats.ofUi, (_body, hasOutput) => (run) => Chats.uiMessages(run, hasOutput)),
+    chatting("agUi", Chats.ofAgUi, (body: typeof Chats.AgUiRequest.Type) => () => Chats.agUi(body)),
     loose(api, "flows", (handlers) =>
       contracts.reduce(
         (handlers, { contract, name }) =>

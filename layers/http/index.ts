@@ -6,5 +6,8 @@ export * as Auth from "./Auth.ts"
 /** The server, the web handler and the typed client. @category modules */
 export * as Http from "./Http.ts"
 
+/** A web handler as a listener of Node's own `http`. @category modules */
+export { nodeListener } from "./NodeListener.ts"
+
 /** What went wrong, as problem details. @category modules */
 export { Problem } from "./Problem.ts"

@@ -1,0 +1,70 @@
+/**
+ * A web handler as a listener of Node's own `http`, and so of Express, Fastify and all others that give their requests
+ * and responses of Node away. Backpressure goes all the way through; a client that leaves aborts the signal of the
+ * request.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Readable } from "node:stream"
+
+/**
+ * Makes a listener of a web handler. It has to come before whatever reads bodies (`express.json()`). What the server cut
+ * off the path, where it is mounted below one, stays off.
+ *
+ * @category constructors
+ */
+export const nodeListener =
+  (handler: (request: Request) => Promise<Response>) =>
+  (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    const controller = new AbortController()
+    outgoing.on("close", () => {
+      if (!outgoing.writableFinished) controller.abort()
+    })
+    const answer = async (): Promise<void> => {
+      const response = await handler(requestOf(incoming, controller.signal))
+      outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+      if (response.body === null) {
+        outgoing.end()
+        return
+      }
+      const reader = response.body.getReader()
+      outgoing.on("close", () => void reader.cancel().catch(() => {}))
+      for (;;) {
+        const { done, value } = await reader.read()
+        if (done || outgoing.destroyed) break
+        if (!outgoing.write(value)) await drained(outgoing)
+      }
+      outgoing.end()
+    }
+    // Where the client has left there is nobody to tell; else the request was none that there can be.
+    answer().catch(() => {
+      if (outgoing.destroyed) return
+      if (!outgoing.headersSent) outgoing.writeHead(400)
+      outgoing.end()
+    })
+  }
+
+const drained = (outgoing: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const go = () => {
+      outgoing.off("drain", go)
+      outgoing.off("close", go)
+      resolve()
+    }
+    outgoing.on("drain", go)
+    outgoing.on("close", go)
+  })
+
+const requestOf = (incoming: IncomingMessage, signal: AbortSignal): Request => {
+  const { headers, method = "GET", url = "/" } = incoming
+  const sent = new Headers()
+  for (const [name, value] of Object.entries(headers))
+    if (value !== undefined) for (const one of Array.isArray(value) ? value : [value]) sent.append(name, one)
+  const hasBody = method !== "GET" && method !== "HEAD"
+  return new Request(`http://${headers.host ?? "localhost"}${url}`, {
+    method,
+    headers: sent,
+    signal,
+    // The types of Node's streams and of the platform's differ in name only.
+    ...(hasBody ? { body: Readable.toWeb(incoming) as unknown as ReadableStream<Uint8Array>, duplex: "half" } : {})
+  })
+}
