@@ -137,6 +137,18 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "kept of ada: The user eats meat since May., The user is called Ada.",
     "after erasing: 0"
   ],
+  "33-http-server.ts": [
+    "subject: Heating\n",
+    "told: RunStarted, ModelRequested, Text, ModelAnswered, RunCompleted, Custom, end\n",
+    "words: 3\n",
+    "404 RunNotFound: There is no run",
+    "401 Unauthorized: The token is not known."
+  ],
+  "34-node-http.ts": [
+    'own route: {"subject":"Heating"}\nthe API: {"subject":"Heating"}\n',
+    'last event: event: end data: {"status":"completed"}\nresumed with: id: 3\n'
+  ],
+  "35-hono.ts": ['{"subject":"Heating"}\n400 application/problem+json\n'],
   "21-run-events.ts": [
     "● gardener\n> Why are my tomatoes yellow?\n",
     "│ ● botanist\n│ > What makes tomato leaves yellow?\n│ Age, water, nitrogen?\n",

@@ -37,7 +37,7 @@ const fields = {
  *
  * @category errors
  */
-export class Problem extends Schema.Error<Problem>("effigent/http/Problem")(Schema.Struct(fields), {
+export class Problem extends Schema.Error<Problem>("Problem")(Schema.Struct(fields), {
   identifier: "Problem",
   description: "What went wrong (RFC 9457), with the tag of the error"
 }) {

@@ -6,6 +6,9 @@ export * as Auth from "./Auth.ts"
 /** The server, the web handler and the typed client. @category modules */
 export * as Http from "./Http.ts"
 
+/** The web handler for programs that do not use Effect. @category modules */
+export { mount, type Mounted } from "./Mount.ts"
+
 /** A web handler as a listener of Node's own `http`. @category modules */
 export { nodeListener } from "./NodeListener.ts"
 
