@@ -142,10 +142,18 @@ export class AgentRuns {
     })
   }
 
+  /**
+   * What becomes of a run when nobody reads it any more. Who gave an idempotency key will ask again where the connection
+   * broke, and is to find the run.
+   */
+  disconnectOf({ disconnect, requestId }: Asked): "abort" | "detach" {
+    return disconnect ?? (requestId === undefined ? this.serving.disconnect : "detach")
+  }
+
   /** Waits for the answer. Whoever leaves before it stops the run, unless it is to be detached. */
   run(agent: ServedAgent, asked: Asked): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, unknown> {
     return Effect.flatMap(this.start(agent, asked), (run) => {
-      const abort = (asked.disconnect ?? this.serving.disconnect) === "abort"
+      const abort = this.disconnectOf(asked) === "abort"
       const waited = Effect.map(run.result, (value) =>
         HttpServerResponse.jsonUnsafe(value, { headers: { "x-run-id": run.id } })
       )
@@ -153,7 +161,7 @@ export class AgentRuns {
         duration: this.serving.time,
         orElse: () =>
           Effect.andThen(
-            run.cancel("the request took too long"),
+            abort ? run.cancel("the request took too long") : Effect.void,
             Effect.fail(
               Problem.refuse(
                 504,
@@ -170,7 +178,7 @@ export class AgentRuns {
   /** Streams the events of a run behind an event. The Scope is that of the request. */
   watch(
     run: Runs.AnyRun,
-    options: { readonly after: number; readonly disconnect?: "abort" | "detach" | undefined }
+    options: { readonly after: number; readonly disconnect: "abort" | "detach" }
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
     return this.read(run, options.disconnect, {
       events: run.events({ after: Math.max(0, options.after) }),
@@ -188,7 +196,7 @@ export class AgentRuns {
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, unknown, unknown> {
     return Effect.flatMap(this.start(agent, asked), (run) => {
       const { encode, failed, headers } = make(run.id)
-      return this.read(run, asked.disconnect, {
+      return this.read(run, this.disconnectOf(asked), {
         events: run.events(),
         encode,
         headers: { ...headers, "x-run-id": run.id },
@@ -201,12 +209,12 @@ export class AgentRuns {
   /** Streams what a reader of a run makes of it. */
   read<A, E>(
     run: Runs.AnyRun,
-    disconnect: "abort" | "detach" | undefined,
+    disconnect: "abort" | "detach",
     source: Source<A, E, never>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const client = yield* Client
-      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect: disconnect ?? this.serving.disconnect }
+      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect }
       this.watched.set(run.id, watched)
       watched.readers++
       yield* Effect.addFinalizer(() => this.leave(run, watched))

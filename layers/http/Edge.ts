@@ -17,6 +17,7 @@ import { freshId } from "../../src/agent/Conversation.ts"
 import type { Auth } from "./Auth.ts"
 import * as Problem from "./Problem.ts"
 import { Client } from "./Serving.ts"
+import { unknownClient } from "./Streams.ts"
 
 /**
  * What the edge is told.
@@ -188,7 +189,7 @@ export const around =
           const { auth } = settings
           if (auth?._tag === "Checked" && !settings.open.has(pathOf(request.url)))
             return Effect.map(auth.check(request), (principal) => principal.id)
-          return Effect.succeed(Option.getOrElse(request.remoteAddress, () => "unknown"))
+          return Effect.succeed(Option.getOrElse(request.remoteAddress, () => unknownClient))
         })
         // Servers run an application as one piece that nothing interrupts; until it answers, this one can be.
         const handled = Effect.interruptible(

@@ -23,7 +23,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { ExecutionHost } from "../../services/ExecutionHost.ts"
+import { ExecutionHost, FlowFailed } from "../../services/ExecutionHost.ts"
 import type { Json } from "../../services/Json.ts"
 import type * as Agent from "../../src/agent/Agent.ts"
 import * as Runs from "../../src/run/Runs.ts"
@@ -172,9 +172,10 @@ const servedAgents = (agents: Api.Agents): ReadonlyArray<ServedAgent & { readonl
     return [{ name, agent, input, output, prepare }]
   })
 
+// Whether a text is an input. The Schema of an input needs no services; its types are of no interest here.
 const fits = (schema: Schema.Top, input: string): boolean =>
-  // What a text is decoded to by an input Schema needs no services.
   Result.isSuccess(
+    // By its kind alone: what it decodes to is thrown away.
     Schema.decodeUnknownResult(Schema.toCodecJson(schema) as unknown as Schema.Codec<unknown, unknown>)(input)
   )
 
@@ -254,7 +255,7 @@ const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>,
       Effect.gen(function* () {
         const from = yield* after(headers["last-event-id"])
         const run = yield* agentRuns.start(one, asked)
-        return yield* agentRuns.watch(run, { after: from, disconnect: asked.disconnect })
+        return yield* agentRuns.watch(run, { after: from, disconnect: agentRuns.disconnectOf(asked) })
       })
     ),
     asking("begin", (one, asked) => Effect.map(agentRuns.start(one, asked), ({ id }) => ({ run: id }))),
@@ -295,11 +296,9 @@ const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>,
                     `"${params.id}" is an execution of "${view.flow}".`
                   )
                 if (view.status !== "completed")
-                  return yield* Problem.refuse(
-                    422,
-                    view.status === "cancelled" ? "Cancelled" : "FlowFailed",
-                    view.failure?.message ?? `The execution is ${view.status}.`
-                  )
+                  return yield* view.status === "failed" && view.failure !== undefined
+                    ? new FlowFailed({ flow: view.flow, id: view.id, failure: view.failure })
+                    : Problem.refuse(422, "Cancelled", view.failure?.message ?? `The execution is ${view.status}.`)
                 return HttpServerResponse.jsonUnsafe(view.result ?? null)
               })
             )

@@ -12,7 +12,7 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { ExecutionHostError } from "../../services/ExecutionHost.ts"
+import { ExecutionHostError, FlowFailed } from "../../services/ExecutionHost.ts"
 import { ModelError } from "../../services/ModelError.ts"
 
 const fields = {
@@ -171,6 +171,11 @@ export const told = (error: unknown): Told => {
       retryable: error.isRetryable,
       ...(wait === undefined ? {} : { retryAfter: Math.ceil(wait / 1000) })
     }
+  }
+  // What its contract does not foresee was not written to be read by those outside.
+  if (error instanceof FlowFailed && error.failure._tag === "Defect") {
+    const detail = `The execution "${error.id}" of "${error.flow}" has failed in a way that its contract does not tell. Its view says more.`
+    return { status: 500, tag: error._tag, detail }
   }
   if (error instanceof ExecutionHostError)
     return { status: error.retryable ? 503 : 500, tag: error._tag, detail: error.message, retryable: error.retryable }

@@ -8,7 +8,7 @@ import type * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Option from "effect/Option"
 import type * as Runs from "../../src/run/Runs.ts"
 import * as Problem from "./Problem.ts"
-import type { Streams } from "./Streams.ts"
+import { type Streams, unknownClient } from "./Streams.ts"
 
 /**
  * What the handlers of a server share.
@@ -27,7 +27,7 @@ export interface Serving {
 }
 
 /** Who asks: the principal, or the address where nobody is asked for one. @category references */
-export const Client = Context.Reference<string>("effigent/http/Client", { defaultValue: () => "unknown" })
+export const Client = Context.Reference<string>("effigent/http/Client", { defaultValue: () => unknownClient })
 
 /** Answers with a problem where the work fails. @category handlers */
 export const answered = <A, E, R>(

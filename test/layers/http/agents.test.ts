@@ -298,6 +298,21 @@ describe("a client that leaves", () => {
     )
   }
 
+  it.live("with an idempotency key, and asks again, has the answer of the one run", () =>
+    Effect.gen(function* () {
+      const server = yield* serve([words(10, 10)], { grace: 0 })
+      const socket = yield* raw(server.port)
+      socket.write(request("/agents/plain/run", server.port, `"x"`, "idempotency-key: k\r\n"))
+      yield* until(() => Effect.map(openStreams(server), (open) => open === 1))
+      socket.socket.resetAndDestroy()
+      const again = yield* server.post("/agents/plain/run", "x", { "idempotency-key": "k" })
+      assert.deepStrictEqual(
+        [again.status, (yield* Effect.provide(ScriptedModel.requests, server.context)).length],
+        [200, 1]
+      )
+    })
+  )
+
   it.live("and comes back within the grace time finds its run at work", () =>
     Effect.gen(function* () {
       const server = yield* serve([words(40, 10)], { grace: 2000 })

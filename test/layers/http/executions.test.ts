@@ -25,6 +25,7 @@ const refund = Refund.build(
     Chain.to("ask", (input, run) =>
       Effect.gen(function* () {
         yield* run.put(`${input.order}: ${input.euros}`)
+        if (input.euros === 14) return yield* Effect.die(new Error("password=hunter2"))
         if (input.euros === 13) return yield* Effect.fail("odd" as const)
         const answer = run.resumed(Ask)
         if (answer._tag === "None" && input.euros > 100) return yield* run.pause(Ask, input.order, { to: "self" })
@@ -57,6 +58,9 @@ describe("executions", () => {
       const conflict = yield* Effect.flip(begin(41))
       assert.instanceOf(conflict, Problem)
       assert.deepStrictEqual([conflict.status, conflict.tag], [409, "ExecutionConflict"])
+      const tagged = (tags: ReadonlyArray<string>) =>
+        Effect.map(client.executions.list({ query: { tags } }), ({ executions }) => executions.map(({ id }) => id))
+      assert.deepStrictEqual([yield* tagged(["shop"]), yield* tagged(["shop", "other"])], [["a"], []])
       const entries = yield* client.executions
         .events({ params: { id: "a" }, headers: {} })
         .pipe(Stream.unwrap, Stream.runCollect)
@@ -140,6 +144,10 @@ describe("executions", () => {
         )
       yield* start_("13", "f")
       assert.deepStrictEqual(tag(yield* server.get("/flows/refund/executions/f/result")), [422, "FlowFailed"])
+      yield* start_("14", "g")
+      const defect = yield* server.get("/flows/refund/executions/g/result")
+      assert.deepStrictEqual(tag(defect), [500, "FlowFailed"])
+      assert.notInclude(defect.text, "hunter2")
       assert.deepStrictEqual(tag(yield* server.get("/executions?limit=0")), [400, "InvalidRequest"])
       assert.deepStrictEqual(tag(yield* server.get("/executions/f/events", { "last-event-id": "-1" })), [
         400,
