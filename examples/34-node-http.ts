@@ -1,6 +1,6 @@
 // A server of Node's own, in a team that does not use Effect: a route that runs an agent with `Effigent.runPromise`, whose
-// model call is aborted when the client leaves, and the whole API mounted below a path. Express and Fastify take the same
-// listener: `app.use("/ai", listener)`, and in a Fastify handler `reply.hijack(); listener(request.raw, reply.raw)`.
+// model call is aborted when the client leaves, and the whole API mounted below a path. Express takes the same listener
+// (`app.use("/ai", listener)`), and so does Fastify: see docs/http.md.
 //
 //   npm run example examples/34-node-http.ts
 import { Schema } from "effect"

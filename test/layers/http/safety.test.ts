@@ -227,6 +227,23 @@ describe("who may ask", () => {
 })
 
 describe("the document", () => {
+  it.live("says how requests are admitted, and is for everybody where it is said to be", () =>
+    Effect.gen(function* () {
+      const auth = Auth.bearer({ ada: Redacted.make("secret") })
+      const server = yield* serve({ auth, docs: "public" })
+      const { components, security } = (yield* server.get("/openapi.json")).json as {
+        readonly components: { readonly securitySchemes: object }
+        readonly security: ReadonlyArray<object>
+      } // OpenAPI 3.1
+      assert.deepStrictEqual(components.securitySchemes, { access: { type: "http", scheme: "bearer" } })
+      assert.deepStrictEqual(security, [{ access: [] }])
+      assert.strictEqual((yield* server.get("/docs")).status, 200)
+      assert.strictEqual((yield* server.get("/runs")).status, 401)
+      const none = yield* serve({ docs: false })
+      assert.strictEqual((yield* none.get("/openapi.json")).status, 404)
+    })
+  )
+
   it.live("OpenAPI has every endpoint with its Schemas, and the page needs no network", () =>
     Effect.gen(function* () {
       const server = yield* serve()
