@@ -156,7 +156,7 @@ const sequences = (events: ReadonlyArray<Sse>) =>
   events.filter(({ event }) => event === undefined).map(({ id }) => Number(id))
 
 describe("watching an agent", () => {
-  it.live("SSE with ids and an end; fields of the answer as they grow; a run is found by its id afterwards", () =>
+  it.live("SV-02 SSE with ids and an end; fields of the answer as they grow; a run is found by its id afterwards", () =>
     Effect.gen(function* () {
       const server = yield* serve([
         ScriptedModel.json({ title: "Heating", due: "2026-01-02T00:00:00.000Z" }, { chunkSize: 4 })

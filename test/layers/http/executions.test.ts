@@ -127,7 +127,7 @@ describe("executions", () => {
     })
   )
 
-  it.live("every failure has its status: input, unknown ids, failed results, what is not served", () =>
+  it.live("SV-01 every failure has its status: input, unknown ids, failed results, what is not served", () =>
     Effect.gen(function* () {
       const server = yield* start(Http.layer(definition), inProcess)
       const start_ = (euros: unknown, id: string) =>
