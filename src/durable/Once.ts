@@ -118,10 +118,15 @@ export const perform = <C extends Spec, A, E, R, E2 = never, R2 = never>(
       Effect.gen(function* () {
         const { claimed, entry } = yield* claim(attempt, claimer)
         if (!claimed) return yield* found(entry)
-        const exit = yield* Effect.exit(effect(id, attempt))
-        if (Exit.isSuccess(exit)) return yield* settle(attempt, exit.value)
-        if (!Cause.hasDies(exit.cause) && !Cause.hasInterrupts(exit.cause)) yield* claim(attempt + 1, nobody)
-        return yield* Effect.failCause(exit.cause)
+        // What became of it is known here and nowhere else: an interruption waits until it is written down.
+        return yield* Effect.uninterruptibleMask((restore) =>
+          Effect.flatMap(Effect.exit(restore(effect(id, attempt))), (exit) => {
+            if (Exit.isSuccess(exit)) return settle(attempt, exit.value)
+            const failed = Effect.failCause(exit.cause)
+            if (Cause.hasDies(exit.cause) || Cause.hasInterrupts(exit.cause)) return failed
+            return Effect.andThen(claim(attempt + 1, nobody), failed)
+          })
+        )
       })
 
     /** Somebody has claimed it before. */

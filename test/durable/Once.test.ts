@@ -1,6 +1,7 @@
 // What must not be done twice, however often its handler is run again.
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
+import { TestClock } from "effect/testing"
 import { Once } from "effigent/durable"
 import { EffectLedgers } from "effigent/layers/store"
 import { EffectLedger } from "effigent/services/EffectLedger"
@@ -164,6 +165,35 @@ describe("Once", () => {
       const odd = Once.perform(run, "charge", { output: Schema.Int }, () => Effect.succeed(0.5))
       assert.strictEqual((yield* Effect.flip(odd))._tag, "EffectLedgerError")
       assert.strictEqual((yield* Effect.flip(odd))._tag, "OnceUnknown")
+    }).pipe(Effect.provide(EffectLedgers.memory))
+  )
+})
+
+describe("an outcome that is known", () => {
+  it.effect("an interruption does not lose an outcome that is known", () =>
+    Effect.gen(function* () {
+      const inner = yield* EffectLedger
+      const settling = yield* Deferred.make<void>()
+      const ledger = EffectLedger.of({
+        ...inner,
+        settle: (...args) =>
+          Effect.andThen(
+            Deferred.succeed(settling, undefined),
+            Effect.andThen(Effect.sleep(100), inner.settle(...args))
+          )
+      })
+      const run = { executionId: "order-1", chunk: "charge", keyOf: (name: string) => `order-1/3:${name}` }
+      const charge = Once.perform(run, "charge", { output: Schema.String }, () => Effect.succeed("receipt")).pipe(
+        Effect.provideService(EffectLedger, ledger)
+      )
+      const fiber = yield* Effect.forkChild(charge)
+      yield* Deferred.await(settling)
+      const over = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust(100)
+      yield* Fiber.join(over)
+      const again = yield* Effect.forkChild(charge)
+      yield* TestClock.adjust(100)
+      assert.strictEqual(yield* Fiber.join(again), "receipt")
     }).pipe(Effect.provide(EffectLedgers.memory))
   )
 })
