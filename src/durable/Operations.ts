@@ -103,7 +103,10 @@ export const of = (keeper: Keeper): ExecutionKeeper["Service"] => {
         keeper.storeFailed(operation)
       )
       if (!made.created) return yield* Effect.fail(keeper.failed(operation, `there is an execution "${as}" already`))
-      yield* keeper.activate(as)
+      // It is there. Where it cannot go on here now, it does so later, here or elsewhere.
+      yield* Effect.catchTag(keeper.activate(as), "ExecutionHostError", () =>
+        Effect.mapError(store.release(keeper.owner, [as]), keeper.storeFailed(operation))
+      )
       return as
     })
 
@@ -128,26 +131,24 @@ export const of = (keeper: Keeper): ExecutionKeeper["Service"] => {
       }),
     discard: (id) =>
       Effect.gen(function* () {
-        const { dead } = yield* headOf(id)
+        const { dead, fence, lifecycle, seq } = yield* headOf(id)
         const operation = `discard ${id}`
         if (dead === undefined) return yield* Effect.fail(keeper.failed(operation, "it is no dead letter"))
         yield* Effect.mapError(
           Effect.gen(function* () {
+            // It ends while it is dead: nobody may take it in between, and run any of it.
+            if (lifecycle !== "closed")
+              yield* store.append({
+                id,
+                fence,
+                expected: seq,
+                records: [],
+                status: "cancelled",
+                lifecycle: "closed",
+                closed: true,
+                wakeAt: null
+              })
             yield* store.revive(id)
-            const claimed = yield* store.claimOne(id, keeper.owner, { force: true })
-            if (Option.isNone(claimed)) return
-            const { fence, seq } = claimed.value
-            yield* store.append({
-              id,
-              fence,
-              expected: seq,
-              records: [],
-              status: "cancelled",
-              lifecycle: "closed",
-              closed: true,
-              wakeAt: null
-            })
-            yield* store.release(keeper.owner, [id])
           }),
           keeper.storeFailed(operation)
         )

@@ -350,3 +350,52 @@ describe("R5 journals that cannot be read", () => {
     })
   )
 })
+
+const Q = TriggerFlow.define("q", { input: Schema.Number, result: Schema.String, interrupts: [Ask] })
+const asks = Q.build(
+  Q.start.pipe(
+    Chain.to("ask", (_, run) => run.pause(Ask, "?", { id: "q" })),
+    Chain.result
+  )
+)
+const options = { lease: "10 seconds", refresh: "2 seconds", idleFor: "30 seconds" } as const
+
+describe("what is done with a dead letter", () => {
+  it.effect("a dead letter is never among the living while it is discarded", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const first = yield* runner(store, TriggerFlow.toLayer(asks), options)
+      yield* first.in(TriggerFlow.start(Q, 1, { id: "a" }))
+      yield* settle
+      yield* store.claimOne("a", { runner: "x", incarnation: "x" }, { force: true })
+      yield* store.bury("a", 2, "no more")
+      yield* settle
+      first.wire.left = 1
+      yield* Effect.exit(first.keeper.discard("a"))
+      const head = Option.getOrThrow(yield* store.get("a"))
+      assert.isTrue(head.dead !== undefined || head.lifecycle === "closed")
+    })
+  )
+
+  it.effect("a fork for which there is no room goes on later", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const control = { hanging: true }
+      const H = TriggerFlow.define("h", { input: Schema.Number, result: Schema.Number })
+      const flow = H.build(
+        H.start.pipe(
+          Chain.to("work", (n) => (control.hanging ? Effect.never : Effect.succeed(n))),
+          Chain.result
+        )
+      )
+      const first = yield* runner(store, TriggerFlow.toLayer(flow), { ...options, maxActive: 1 })
+      yield* first.in(TriggerFlow.start(H, 1, { id: "a" }))
+      yield* settle
+      yield* Effect.exit(first.keeper.fork("a", { id: "f" }))
+      control.hanging = false
+      yield* first.host.cancel("a")
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* first.host.get("f")).status, "completed")
+    })
+  )
+})
