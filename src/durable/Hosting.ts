@@ -105,6 +105,13 @@ export class Hosting {
     return this.keeper.failed(`go on with ${id}`, `${why} Ask again; what was written down is not lost.`, true)
   }
 
+  /** What became of an execution that was to end here; where it had to be left instead, that is told. */
+  private end(kept: Kept, running: Host.RunningExecution): Effect.Effect<Host.ExecutionView, Host.ExecutionHostError> {
+    return Effect.suspend(() =>
+      !kept.closed && isGone(kept) ? Effect.fail(this.moved(kept)) : this.viewOf(kept, running)
+    )
+  }
+
   /** It has ended: a change is refused by the flow itself, which knows how it ended. */
   private closed(what: string) {
     return (head: JournalHead): Effect.Effect<never, Host.FlowFailed | Host.ExecutionHostError> => {
@@ -246,21 +253,24 @@ export class Hosting {
       this.plain(
         this.use(
           id,
-          (running) => running.seal,
+          (running, kept) =>
+            Effect.flatMap(running.seal, () =>
+              !kept.closed && isGone(kept) ? Effect.fail(this.moved(kept)) : Effect.void
+            ),
           () => Effect.void
         )
       ),
     close: (id, options = {}) =>
       this.use(
         id,
-        (running, kept) => Effect.andThen(running.close(options), this.viewOf(kept, running)),
+        (running, kept) => Effect.andThen(running.close(options), this.end(kept, running)),
         (head) => this.over(head, `close ${head.id}`)
       ),
     cancel: (id, reason = "somebody asked for it") =>
       this.plain(
         this.use(
           id,
-          (running, kept) => Effect.andThen(running.cancel(reason), this.viewOf(kept, running)),
+          (running, kept) => Effect.andThen(running.cancel(reason), this.end(kept, running)),
           (head) => this.over(head, `cancel ${head.id}`)
         )
       ),

@@ -1,9 +1,9 @@
 // One start under one id, one signal under one request: from many callers at once, and over crashes.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Schema } from "effect"
+import { Deferred, Effect, Exit, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
-import { journal, runner, until } from "./support.ts"
+import { journal, runner, settle, until } from "./support.ts"
 
 const Add = Signal.make("Add", Schema.Number, { reply: Schema.Number })
 const Ask = Interrupt.make("Ask", { payload: Schema.String, resume: Schema.String })
@@ -164,6 +164,39 @@ describe("signals", () => {
       yield* first.kill
       const second = yield* runner(store, flow)
       assert.strictEqual((yield* second.host.get("a")).state["sum"], 0)
+    })
+  )
+})
+
+const Q = TriggerFlow.define("q", { input: Schema.Number, result: Schema.String, interrupts: [Ask] })
+const asks = Q.build(
+  Q.start.pipe(
+    Chain.to("ask", (_, run) => run.pause(Ask, "?", { id: "q" })),
+    Chain.result
+  )
+)
+const options = { lease: "10 seconds", refresh: "2 seconds", idleFor: "30 seconds" } as const
+
+describe("an intervention", () => {
+  it.effect("an intervention is acknowledged once it is written down", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const first = yield* runner(store, TriggerFlow.toLayer(asks), options)
+      yield* first.in(TriggerFlow.start(Q, 1, { id: "a" }))
+      yield* settle
+      const begun = yield* Deferred.make<void>()
+      first.wire.instead.append = (append) =>
+        Effect.andThen(Deferred.succeed(begun, undefined), Effect.andThen(Effect.sleep(1000), store.append(append)))
+      const fiber = yield* Effect.forkChild(first.host.intervene("a", "slower", { id: "1" }))
+      yield* Deferred.await(begun)
+      yield* settle
+      const early = fiber.pollUnsafe()
+      yield* TestClock.adjust(1000)
+      assert.isUndefined(early)
+      assert.strictEqual(yield* Fiber.join(fiber), "1")
+      first.wire.left = 0
+      delete first.wire.instead.append
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(first.host.intervene("a", "slower", { id: "2" }))))
     })
   )
 })

@@ -140,6 +140,28 @@ const safely = <A>(engine: Engine, read: () => A): Effect.Effect<A> => {
   return Effect.suspend(() => (engine.exit === undefined ? Effect.raceFirst(safe, over) : Effect.sync(read)))
 }
 
+/** Gives once everything that was handed in before is written down; false where that did not come to be. */
+const written = (engine: Engine): Effect.Effect<boolean> =>
+  Effect.suspend(() => {
+    let isSafe = false
+    const safe = Effect.callback<boolean>((resume) => {
+      const then = () => {
+        isSafe = true
+        resume(Effect.succeed(true))
+      }
+      engine.submit({ _tag: "Later", make: () => undefined, then })
+    })
+    // It may close by what is written down together with it: all of that is told first.
+    const over = Effect.andThen(
+      Effect.ignoreCause(engine.awaitClosed),
+      Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => isSafe)
+      )
+    )
+    return engine.exit === undefined ? Effect.raceFirst(safe, over) : Effect.succeed(false)
+  })
+
 /**
  * An execution at work, as a host sees it.
  *
@@ -218,11 +240,17 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
       Effect.suspend(() => {
         const payload = plan.codecs.intervention.decode(json)
         if (Result.isFailure(payload)) return violation("intervention", payload.failure)
-        return encodeFailure(execution.intervene(payload.success, options))
+        const taken = encodeFailure(execution.intervene(payload.success, options))
+        if (writing === undefined) return taken
+        return Effect.flatMap(taken, (id) =>
+          Effect.flatMap(written(engine), (isWritten) =>
+            isWritten ? Effect.succeed(id) : Effect.fail(failed(engine.error(new FlowError.Left({}))))
+          )
+        )
       }),
     watch: (from) =>
       Stream.map(engine.stream.read(from), encodedEntry).pipe(Stream.catchCause((cause) => Stream.fail(failed(cause)))),
-    seal: execution.seal,
+    seal: writing === undefined ? execution.seal : Effect.andThen(execution.seal, Effect.asVoid(written(engine))),
     // That the execution has failed is told by its progress; what is left is that it refuses to close.
     close: (options) =>
       Effect.catchCause(Effect.asVoid(execution.close(options)), (cause) =>
