@@ -47,11 +47,14 @@ export const recover = (roster: Roster): Effect.Effect<ReadonlyArray<string>, Ho
     for (;;) {
       const limit = Math.min(100, settings.maxActive - entries.size)
       if (limit <= 0 || flows.size === 0 || roster.refusal !== undefined) return recovered
-      const claimed = yield* Effect.mapError(
+      const claim = Effect.mapError(
         store.claim({ owner: roster.owner, flows: roster.claimable, limit }),
         roster.storeFailed("look for interrupted executions")
       )
-      yield* Effect.forEach(claimed, take, { concurrency: settings.recoveries, discard: true })
+      // What was claimed is this runner's, and nobody else takes it: whoever asked for it may go, it is begun.
+      const claimed = yield* Effect.uninterruptible(
+        Effect.tap(claim, (heads) => Effect.forEach(heads, take, { concurrency: settings.recoveries, discard: true }))
+      )
       if (claimed.length < limit) return recovered
     }
   })
@@ -202,7 +205,11 @@ export const activate = (
       return kept
     }
     yield* roster.admit(operation)
-    const claimed = yield* Effect.mapError(store.claimOne(id, roster.owner, options), roster.storeFailed(operation))
+    const claimed = yield* Effect.mapError(
+      // Nobody knows whether it was claimed: if it was, nobody else takes it, and it has to go on here.
+      Effect.tapError(store.claimOne(id, roster.owner, options), () => Effect.sync(() => roster.strand(id, 0))),
+      roster.storeFailed(operation)
+    )
     if (Option.isSome(claimed)) return yield* begin(roster, claimed.value)
     const now = yield* find
     if (isOver(now)) return { head: now }

@@ -1,6 +1,6 @@
 // What was interrupted goes on: after a restart at once, on another runner after the lease, and never twice at once.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Schedule, Schema, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Chain, Interrupt, Signal, Snapshot, Trigger, TriggerFlow } from "effigent/triggerflow"
 import { journal, runner, settle, until } from "./support.ts"
@@ -80,7 +80,7 @@ describe("recovery", () => {
       const diary = new Diary()
       const store = journal()
       const options = { lease: "10 seconds", refresh: "2 seconds" } as const
-      const first = yield* runner(store, TriggerFlow.toLayer(threeSteps(diary)), { ...options, runner: "1" })
+      const first = yield* runner(store, TriggerFlow.toLayer(threeSteps(diary)), { ...seldom, runner: "1" })
       const second = yield* runner(store, TriggerFlow.toLayer(threeSteps(diary)), { ...options, runner: "2" })
       yield* first.in(TriggerFlow.start(Job, 1, { id: "a", autoClose: 0 }))
       yield* until(() => diary.count("two") === 1)
@@ -104,7 +104,7 @@ describe("recovery", () => {
       const old = new Diary()
       const store = journal()
       const options = { lease: "10 seconds", refresh: "2 seconds" } as const
-      const first = yield* runner(store, TriggerFlow.toLayer(threeSteps(old)), { ...options, runner: "1" })
+      const first = yield* runner(store, TriggerFlow.toLayer(threeSteps(old)), { ...seldom, runner: "1" })
       const started = yield* first.in(TriggerFlow.start(Job, 1, { id: "a", autoClose: 0 }))
       yield* until(() => old.count("two") === 1)
       // It hears nothing, and says nothing, for longer than its lease.
@@ -135,7 +135,7 @@ describe("recovery", () => {
       const old = new Diary()
       const store = journal()
       const options = { lease: "10 seconds", refresh: "2 seconds" } as const
-      const first = yield* runner(store, TriggerFlow.toLayer(threeSteps(old)), { ...options, runner: "1" })
+      const first = yield* runner(store, TriggerFlow.toLayer(threeSteps(old)), { ...seldom, runner: "1" })
       yield* first.in(TriggerFlow.start(Job, 1, { id: "a", autoClose: 0 }))
       yield* until(() => old.count("two") === 1)
       first.wire.broken = "unavailable"
@@ -617,5 +617,50 @@ describe("versions", () => {
         const view = yield* third.host.get("a")
         assert.deepStrictEqual([view.result, view.version], ["new x", "2"])
       })
+  )
+})
+
+const seldom = { lease: "10 seconds", refresh: "2 seconds" } as const
+
+describe("a search that is interrupted", () => {
+  it.effect("recover that is interrupted leaves nothing behind that nobody looks after", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const control = { hanging: true }
+      const H = TriggerFlow.define("h", { input: Schema.Number, result: Schema.Number })
+      const flow = H.build(
+        H.start.pipe(
+          Chain.to("work", (n) => (control.hanging ? Effect.never : Effect.succeed(n))),
+          Chain.result
+        )
+      )
+      const one = yield* runner(store, TriggerFlow.toLayer(flow), { ...seldom, runner: "1" })
+      for (const id of ["a", "b", "c"]) yield* one.in(TriggerFlow.start(H, 1, { id }))
+      yield* settle
+      const two = yield* runner(store, TriggerFlow.toLayer(flow), {
+        ...seldom,
+        runner: "2",
+        recoveries: 1,
+        lease: "10 hours",
+        refresh: "5 hours"
+      })
+      yield* one.close
+      const reading = yield* Deferred.make<void>()
+      two.wire.instead.read = (id, which) =>
+        Effect.andThen(
+          Deferred.succeed(reading, undefined),
+          Effect.andThen(Effect.sleep("1 second"), store.read(id, which))
+        )
+      control.hanging = false
+      const fiber = yield* Effect.forkChild(two.keeper.recover)
+      yield* Deferred.await(reading)
+      const over = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(over)
+      delete two.wire.instead.read
+      yield* two.keeper.recover
+      yield* TestClock.adjust("1 minute")
+      for (const id of ["b", "c"]) assert.strictEqual((yield* two.host.get(id)).status, "completed")
+    })
   )
 })

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Schema } from "effect"
 import { TestClock } from "effect/testing"
+import { JournalStoreError } from "effigent/services/JournalStore"
 import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
 import { journal, runner, settle } from "./support.ts"
 
@@ -173,6 +174,56 @@ describe("a store that does not write", () => {
       first.wire.broken = undefined
       yield* TestClock.adjust("5 minutes")
       assert.strictEqual((yield* first.host.await("a")).result, "nobody")
+    })
+  )
+})
+
+const Ask = Interrupt.make("Ask", { payload: Schema.String, resume: Schema.String })
+const Q = TriggerFlow.define("q", { input: Schema.Number, result: Schema.String, interrupts: [Ask] })
+const asks = Q.build(
+  Q.start.pipe(
+    Chain.to("ask", (_, run) => run.pause(Ask, "?", { id: "q" })),
+    Chain.result
+  )
+)
+const gone = new JournalStoreError({ store: "test", operation: "claim", reason: "unavailable", detail: "gone." })
+
+describe("of which nobody knows whether it was written", () => {
+  it.effect("a claim by name of which nobody knows whether it was made: its timer is not lost", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const flow = Q.build(
+        Q.start.pipe(
+          Chain.to("ask", (_, run) => run.pause(Ask, "?", { expires: "10 minutes", otherwise: "nobody" })),
+          Chain.result
+        )
+      )
+      const first = yield* runner(store, TriggerFlow.toLayer(flow), { ...options, idleFor: "30 seconds" })
+      yield* first.in(TriggerFlow.start(Q, 1, { id: "a" }))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* first.keeper.health).active, 0)
+      first.wire.instead.claimOne = (id, owner, how) =>
+        Effect.andThen(store.claimOne(id, owner, how), Effect.fail(gone))
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(first.host.answer("a", "nothing", "x"))))
+      delete first.wire.instead.claimOne
+      yield* TestClock.adjust("20 minutes")
+      assert.strictEqual((yield* first.host.get("a")).result, "nobody")
+    })
+  )
+
+  it.effect("a cancel, a close or a seal that could not be written down is no success", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const first = yield* runner(store, TriggerFlow.toLayer(asks), { ...options, idleFor: "30 seconds" })
+      for (const id of ["a", "b", "c"]) yield* first.in(TriggerFlow.start(Q, 1, { id }))
+      yield* settle
+      first.wire.broken = "full"
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(first.host.cancel("a"))), "cancel")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(first.host.close("b", { pending: "cancel" }))), "close")
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(first.host.seal("c"))), "seal")
+      first.wire.broken = undefined
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* first.host.get("a")).status, "waiting")
     })
   )
 })
