@@ -34,6 +34,10 @@ export const recover = (roster: Roster): Effect.Effect<ReadonlyArray<string>, Ho
         recovered.push(head.id)
         yield* Measures.recovered((yield* Clock.currentTimeMillis) - head.updatedAt)
       })
+    if (roster.isUnsure) {
+      yield* lookForAdrift(roster)
+      roster.isUnsure = false
+    }
     for (const id of [...roster.stranded.keys()]) {
       if (roster.refusal !== undefined) return recovered
       if (entries.has(id)) roster.stranded.delete(id)
@@ -48,7 +52,11 @@ export const recover = (roster: Roster): Effect.Effect<ReadonlyArray<string>, Ho
       const limit = Math.min(100, settings.maxActive - entries.size)
       if (limit <= 0 || flows.size === 0 || roster.refusal !== undefined) return recovered
       const claim = Effect.mapError(
-        store.claim({ owner: roster.owner, flows: roster.claimable, limit }),
+        Effect.onError(store.claim({ owner: roster.owner, flows: roster.claimable, limit }), () =>
+          Effect.sync(() => {
+            roster.isUnsure = true
+          })
+        ),
         roster.storeFailed("look for interrupted executions")
       )
       // What was claimed is this runner's, and nobody else takes it: whoever asked for it may go, it is begun.
@@ -59,8 +67,25 @@ export const recover = (roster: Roster): Effect.Effect<ReadonlyArray<string>, Ho
     }
   })
 
-/** How many executions that nobody has are looked at at once, for those that are this runner's. */
+/** How many executions are looked at at once, for those that are this runner's. */
 const looked = 1000
+
+/** Finds what counts as this runner's although nothing of it is in memory. */
+const lookForAdrift = (roster: Roster): Effect.Effect<void, Host.ExecutionHostError> =>
+  Effect.gen(function* () {
+    for (const status of ["created", "running", "waiting"] as const) {
+      let after: string | undefined
+      do {
+        const query = { status, dead: false, limit: looked, ...(after === undefined ? {} : { after }) }
+        const { heads, next } = yield* Effect.mapError(
+          roster.store.list(query),
+          roster.storeFailed("look for what is its own")
+        )
+        for (const head of heads) if (roster.isAdrift(head) && !roster.stranded.has(head.id)) roster.strand(head.id, 0)
+        after = next
+      } while (after !== undefined)
+    }
+  })
 
 /**
  * Takes those that something else has given to this runner. None of the others is claimed: that would count as a try, and

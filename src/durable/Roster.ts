@@ -44,6 +44,8 @@ export class Roster {
   readonly entries = new Map<string, Kept>()
   /** Executions that had to stop here since the store did not write, and how often; they are tried again. */
   readonly stranded = new Map<string, number>()
+  /** A claim has failed, and nobody knows whether it was made: there may be some that count as this runner's. */
+  isUnsure = false
   /** How many may be read and begun again at once. */
   readonly reading: Semaphore.Semaphore
   status: KeeperHealth["status"] = "up"

@@ -211,6 +211,27 @@ describe("of which nobody knows whether it was written", () => {
     })
   )
 
+  it.effect("a claim of many of which nobody knows whether it was made: they go on all the same", () =>
+    Effect.gen(function* () {
+      const store = journal()
+      const flow = Q.build(
+        Q.start.pipe(
+          Chain.to("ask", (_, run) => run.pause(Ask, "?", { expires: "10 minutes", otherwise: "nobody" })),
+          Chain.result
+        )
+      )
+      const first = yield* runner(store, TriggerFlow.toLayer(flow), { ...options, idleFor: "30 seconds" })
+      for (const id of ["a", "b"]) yield* first.in(TriggerFlow.start(Q, 1, { id }))
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual((yield* first.keeper.health).active, 0)
+      first.wire.instead.claim = (request) => Effect.andThen(store.claim(request), Effect.fail(gone))
+      yield* TestClock.adjust("9 minutes")
+      delete first.wire.instead.claim
+      yield* TestClock.adjust("1 minute")
+      for (const id of ["a", "b"]) assert.strictEqual((yield* first.host.get(id)).result, "nobody")
+    })
+  )
+
   it.effect("a cancel, a close or a seal that could not be written down is no success", () =>
     Effect.gen(function* () {
       const store = journal()
