@@ -20,6 +20,7 @@ import {
   type Decision
 } from "../../services/Action.ts"
 import { ExecutorError } from "../../services/ActionExecutor.ts"
+import * as Telemetry from "../../services/Telemetry.ts"
 import { fromValue, type Json } from "../../services/Json.ts"
 import { type ActionContext, type Any, type Runner, runnerOf } from "./Action.ts"
 import * as Issues from "../output/Issues.ts"
@@ -206,11 +207,24 @@ export const contextOf = (site: Site, call: ActionCall): ActionContext => ({
  *
  * @category dispatching
  */
-export const perform = Effect.fnUntraced(function* (
+export const perform = (
   site: Site,
   ready: Ready,
   decision: Decision | undefined,
   work: AnyRunner["run"] = runnerOfAny(ready.action).run
+): Effect.Effect<Settled, Abort<unknown>, unknown> =>
+  Effect.flatMap(Telemetry.Current, (telemetry) => {
+    const performed = performing(site, ready, decision, work)
+    if (telemetry === undefined) return performed
+    const about = { call: ready.call, description: ready.action.tool.description }
+    return telemetry.tool(about, performed, ({ record }) => record)
+  })
+
+const performing = Effect.fnUntraced(function* (
+  site: Site,
+  ready: Ready,
+  decision: Decision | undefined,
+  work: AnyRunner["run"]
 ): Effect.fn.Return<Settled, Abort<unknown>, unknown> {
   const { action, call, input } = ready
   const { policy } = action
@@ -342,11 +356,17 @@ export const dispatch = (
   driver: Driver = inResponse
 ): Effect.Effect<Settled, unknown, unknown> =>
   Effect.flatMap(check(site, call), (checked) => {
-    if (!isReady(checked)) return Effect.succeed(settled(checked))
+    if (!isReady(checked)) return noted(checked)
     return checked.approval === undefined
       ? driver.perform(site, checked, undefined)
       : approved(site, driver, checked, checked.approval)
   })
+
+// A call that is not run is told to whoever traces the run.
+const noted = (record: ActionRecord): Effect.Effect<Settled> =>
+  Effect.flatMap(Telemetry.Current, (telemetry) =>
+    telemetry === undefined ? Effect.succeed(settled(record)) : Effect.as(telemetry.notRun(record), settled(record))
+  )
 
 const approved = (
   site: Site,
@@ -356,7 +376,7 @@ const approved = (
 ): Effect.Effect<Settled, unknown, unknown> =>
   Effect.flatMap(driver.decide(site, request), (decision) => {
     if (decision._tag === "Denied") {
-      return Effect.map(Clock.currentTimeMillis, (at) => settled(denied(ready, decision, at)))
+      return Effect.flatMap(Clock.currentTimeMillis, (at) => noted(denied(ready, decision, at)))
     }
     if (request.resources === undefined) return driver.perform(site, ready, decision)
     return Effect.flatMap(approvalOf(site, ready.call, ready.action, runnerOfAny(ready.action), ready.input), (now) =>

@@ -15,6 +15,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type { Prompt } from "../../services/Ai.ts"
 import { type ModelOptions, ModelProvider, type ModelRequest } from "../../services/ModelProvider.ts"
+import * as Telemetry from "../../services/Telemetry.ts"
 import type { GuardBlocked } from "../guard/GuardBlocked.ts"
 import type { Guard } from "../guard/Verdict.ts"
 import * as Contract from "../output/Contract.ts"
@@ -34,6 +35,7 @@ import type { Attempt, FullResponse, ModelResponse } from "../request/ModelRespo
 import * as Response from "../request/Response.ts"
 import { ResponseAborted } from "../request/ResponseError.ts"
 import type * as Validation from "../request/Validation.ts"
+import * as Traced from "../request/Traced.ts"
 import * as Watching from "../request/Watching.ts"
 import type { Acts } from "./Acts.ts"
 import { continued, firstAskOf, isPlain, mergeOptions, nativeOf, requestOf, slotsOf } from "./Requests.ts"
@@ -613,13 +615,15 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
   const options = guards.output.length === 0 ? config : { ...config, keepOriginal: false }
   const watched = yield* Watching.Current
   const clock = watched === undefined ? undefined : yield* Clock.Clock
+  const telemetry = yield* Telemetry.Current
   const response = Response.make<A, E | AgentError, R, I>(contract, options, (recorder, transcript) => {
     const watch =
       watched === undefined || clock === undefined
         ? undefined
         : new Watching.Watch(watched, config, recorder, transcript, clock)
     // Hooks stand behind the guards: they see what is sent. Between them requests are counted.
-    const hooked = Hooks.make(watch?.source(provider) ?? provider, attached.hooks, recorder)
+    const sent = telemetry === undefined ? provider : Traced.source(telemetry, provider, config.name)
+    const hooked = Hooks.make(watch?.source(sent) ?? sent, attached.hooks, recorder)
     const counted = Attempts.counting(hooked.source, budgets, recorder)
     // What has guards has GuardBlocked in its E.
     const source = Guarding.make(counted, guards, recorder) as Attempts.Source<E, R>
@@ -646,7 +650,8 @@ export const respond = Effect.fnUntraced(function* <A, E, R, I>(
       () => recorder.soFar()
     )
     const limited = Budget.limitTime(hooked.around(work), budgets).pipe(Effect.provideService(Budget.Current, budgets))
-    return watch === undefined ? limited : watch.around(limited)
+    const seen = watch === undefined ? limited : watch.around(limited)
+    return telemetry === undefined ? seen : Traced.around(telemetry, config, provider.name, seen)
   })
   // What the agent carries (validators, Schemas with services) is served by the model that it is bound to.
   return yield* Effect.provideService(response, ModelProvider, provider)

@@ -34,6 +34,7 @@ import * as Agent from "../agent/Agent.ts"
 import { freshId } from "../agent/Conversation.ts"
 import { slotsOf } from "../agent/Requests.ts"
 import * as Text from "../prompt/Text.ts"
+import * as Telemetry from "../../services/Telemetry.ts"
 import * as Watching from "../request/Watching.ts"
 import { Log, type ReadOptions } from "./Log.ts"
 import * as Metrics from "./Metrics.ts"
@@ -117,14 +118,17 @@ export const observe = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   about: { readonly name?: string | undefined; readonly role?: string | undefined; readonly input?: unknown } = {}
 ): Effect.Effect<A, E, R> => {
+  const traced = Effect.flatMap(Telemetry.Current, (telemetry) =>
+    telemetry === undefined ? effect : telemetry.group(about.name, effect)
+  )
   const observed = Effect.flatMap(Watching.Current, (parent) => {
-    if (parent === undefined) return effect
+    if (parent === undefined) return traced
     return Effect.flatMap(Watching.Role, (given) => {
       const role = about.role ?? given
       const node = parent.open({ agent: about.name, role })
       const input = Watching.jsonOf(about.input)
       node.publish({ _tag: "RunStarted", ...(input === undefined ? {} : { input }), role })
-      return effect.pipe(
+      return traced.pipe(
         Effect.provideService(Watching.Current, node),
         Effect.onExit((exit) => Effect.sync(() => node.publish(endOf(exit, node.reason()))))
       )

@@ -30,6 +30,8 @@ import * as Restoring from "../saving/Restoring.ts"
 import { listen } from "./SharedListener.ts"
 import * as SleepTime from "./SleepTime.ts"
 import * as SubFlows from "./SubFlows.ts"
+import type { ExecutionTrace } from "../../../services/Telemetry.ts"
+import * as Tracing from "./Tracing.ts"
 import { Queue } from "./Queue.ts"
 import { type Policy, RuntimeStream } from "./RuntimeStream.ts"
 import type { Image } from "../saving/Snapshot.ts"
@@ -68,13 +70,6 @@ const turn = 1024
 
 type Resume = (exit: Exit.Exit<unknown, unknown>) => void
 
-/** A sub-flow at work. @category models */
-export interface Child {
-  readonly frame: Frame
-  readonly engine: Engine
-  stopping: boolean
-}
-
 /**
  * One execution at work.
  *
@@ -89,7 +84,7 @@ export class Engine {
   readonly clock: Clock.Clock
   /** How it ended. */
   exit: Exit.Exit<void, unknown> | undefined = undefined
-  children: Map<Frame, Child> | undefined = undefined
+  children: Map<Frame, SubFlows.Child> | undefined = undefined
   /** When it was made, and when its time is over, in milliseconds since 1970. */
   createdAt: number
   deadline: number | undefined = undefined
@@ -103,6 +98,9 @@ export class Engine {
   names: ReadonlyArray<string> = []
   /** The execution that it is a part of; itself where it is none. */
   root: Engine = this
+  /** The execution that it is a sub-flow of, and what traces it. */
+  outer: Engine | undefined
+  trace: ExecutionTrace | undefined
   /** Writes down what happens, where it is to outlive this process; kept by the root. */
   journal: Journaling | undefined = undefined
   readonly timers = new Timers(this)
@@ -144,6 +142,7 @@ export class Engine {
   /** Begins the execution; does nothing the second time. An input that the contract does not admit fails it. */
   start(input: unknown): void {
     if (this.machine.started || this.exit !== undefined) return
+    this.trace = Tracing.open(this, false)
     const issue = this.plan.input.misfit(input)
     if (issue !== undefined)
       return this.submit({
@@ -251,6 +250,7 @@ export class Engine {
   /** Lets go on what was restored. */
   resume(): void {
     if (!this.machine.started || this.exit !== undefined) return
+    this.trace = Tracing.open(this, true)
     this.begins()
     for (const { expires, id } of this.machine.interrupts?.values() ?? []) this.timers.expire(id, expires)
     this.submit({ _tag: "Resume" })
@@ -422,7 +422,8 @@ export class Engine {
     // A Scope of its own. It is closed here and not by `Effect.scoped`, which would cost each hop a third more.
     const scope = Scope.makeUnsafe()
     const effect = handle.effect(run.step.node.handler, run.step.node.settings)
-    const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(effect)
+    const work = this.trace === undefined ? effect : Tracing.step(this.trace, run, effect)
+    const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(work)
     fiber.addObserver((exit) => {
       this.fibers?.delete(run)
       const closing = Scope.closeUnsafe(scope, exit)
@@ -543,7 +544,7 @@ export class Engine {
     if (Exit.isFailure(input)) return ended(Exit.failCause(input.cause))
     const engine = restored ?? this.childEngine(frame)
     engine.onStep = this.onStep
-    const child: Child = { frame, engine, stopping: false }
+    const child: SubFlows.Child = { frame, engine, stopping: false }
     ;(this.children ??= new Map()).set(frame, child)
     engine.onClosed((exit: Exit.Exit<void, unknown>) => {
       for (const cause of engine.machine.failures) this.machine.failures.push(cause)
@@ -555,8 +556,7 @@ export class Engine {
 
   /** The engine of a sub-flow that has not begun. */
   childEngine(frame: Frame): Engine {
-    // Only a sub-flow has a child.
-    const node = frame.step?.node as SubFlowNode
+    const node = frame.step?.node as SubFlowNode // Only a sub-flow has a child.
     const plan = Plans.of(node.flow)
     const id = `${this.settings.executionId}/${node.name ?? plan.data.contract.name}#${frame.id}`
     const settings: Settings = {
@@ -569,6 +569,7 @@ export class Engine {
     }
     const engine = new Engine(plan, settings, this.context)
     engine.root = this.root
+    engine.outer = this
     engine.path = [...this.path, frame.id]
     engine.names = [...this.names, id]
     engine.onEvent = (event, path) => this.tell(event, [id, ...path])
@@ -686,6 +687,7 @@ export class Engine {
   /** Tells everybody that it is over. */
   private leave(exit: Exit.Exit<void, unknown>, refused: Cause.Cause<unknown>): void {
     this.exit = exit
+    if (this.trace !== undefined) Tracing.end(this.trace, this, exit)
     this.stream.end(exit)
     const tickets = this.tickets
     this.tickets = undefined

@@ -564,8 +564,8 @@ export class Handle {
       this.attempt++
       return Effect.andThen(this.awake, effect)
     })
-    const tried = Effect.tapError(attempt, () =>
-      Effect.map(this.stopOutlived, () => {
+    const tried = Effect.tapError(attempt, (error) =>
+      Effect.map(this.failedTry(error), () => {
         // What this try had written is gone; it sleeps without a permit.
         this.drop()
         this.counts = undefined
@@ -575,6 +575,13 @@ export class Handle {
     )
     // The Schedule takes the failures of the handler that it was written for.
     return Effect.retry(tried, retry as never)
+  }
+
+  private failedTry(error: unknown): Effect.Effect<void> {
+    const { trace } = this.engine
+    return trace === undefined
+      ? this.stopOutlived
+      : Effect.andThen(trace.failedTry(this.attempt, error), this.stopOutlived)
   }
 
   /** A run that sleeps goes on when it has its permit again. */

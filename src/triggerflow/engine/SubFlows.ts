@@ -5,9 +5,17 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as FlowError from "../FlowError.ts"
 import type { SubFlowNode } from "../Node.ts"
-import type { Child, Engine } from "./Engine.ts"
+import type { Engine } from "./Engine.ts"
+import type { Frame } from "./Frame.ts"
 import type { Writes, Written } from "./Record.ts"
 import { attempt, call, Violation } from "./UserCode.ts"
+
+/** A sub-flow at work. @category models */
+export interface Child {
+  readonly frame: Frame
+  readonly engine: Engine
+  stopping: boolean
+}
 
 type End = Exit.Exit<{ readonly value: unknown; readonly writes: Writes }, unknown>
 

@@ -1,0 +1,31 @@
+/**
+ * How an execution is traced (`Telemetry` of `effigent/services/Telemetry`). Where nobody traces, an execution costs one
+ * look at its context, and a step one look at a field.
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import { Current, type ExecutionTrace } from "../../../services/Telemetry.ts"
+import * as Interrupt from "../Interrupt.ts"
+import type { Engine } from "./Engine.ts"
+import type { Run } from "./Frame.ts"
+
+/** What traces an execution that begins, or goes on. @category constructors */
+export const open = (engine: Engine, resumed: boolean): ExecutionTrace | undefined => {
+  const { outer, plan, settings } = engine
+  const about = { flow: plan.data.contract.name, execution: settings.executionId, resumed }
+  return outer === undefined
+    ? Context.get(engine.context, Current)?.execution(about, engine.context)
+    : outer.trace?.inside(about)
+}
+
+/** The run of a handler, traced. @category tracing */
+export const step = (
+  trace: ExecutionTrace,
+  { id, resumes, step }: Run,
+  work: Effect.Effect<unknown, unknown>
+): Effect.Effect<unknown, unknown> => trace.step({ step: step.node.name, run: id, resumes }, work, Interrupt.isPause)
+
+/** An execution has ended, or was left. @category tracing */
+export const end = (trace: ExecutionTrace, engine: Engine, exit: Exit.Exit<unknown, unknown>): void =>
+  trace.end(exit, engine.machine.ended ?? "left")
