@@ -5,6 +5,8 @@
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
 import { Current, type ExecutionTrace } from "../../../services/Telemetry.ts"
 import * as Interrupt from "../Interrupt.ts"
 import type { Engine } from "./Engine.ts"
@@ -29,3 +31,10 @@ export const step = (
 /** An execution has ended, or was left. @category tracing */
 export const end = (trace: ExecutionTrace, engine: Engine, exit: Exit.Exit<unknown, unknown>): void =>
   trace.end(exit, engine.machine.ended ?? "left")
+
+/** The context of an execution that another program starts: its span stands below that of whoever starts it. @category tracing */
+export const below = <R>(context: Context.Context<R>, caller: Context.Context<never>): Context.Context<R> => {
+  if (Context.get(context, Current) === undefined) return context
+  const parent = Context.getOption(caller, Tracer.ParentSpan)
+  return Option.isNone(parent) ? context : Context.add(context, Tracer.ParentSpan, parent.value)
+}

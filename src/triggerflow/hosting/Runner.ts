@@ -1,4 +1,5 @@
 /** A flow as an `ExecutionHost` runs it: what opens executions of it, and goes on with those that were written down. */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type * as Host from "../../../services/ExecutionHost.ts"
@@ -10,6 +11,7 @@ import type { Migration } from "../saving/Migration.ts"
 import type { Flow } from "../Flow.ts"
 import * as FlowError from "../FlowError.ts"
 import * as Plan from "../engine/Plan.ts"
+import * as Tracing from "../engine/Tracing.ts"
 import type { Spec } from "../Spec.ts"
 import { refused, running } from "./Running.ts"
 
@@ -36,7 +38,7 @@ export const make = <C extends Spec, E, R>(
         fingerprint,
         ...(migrations.length === 0 ? {} : { migrates: migrations.map(({ from }) => from) }),
         open: ({ id, input, journal, settings }) =>
-          Effect.suspend(() => {
+          Effect.contextWith((caller: Context.Context<never>) => {
             const refuse = (reason: FlowError.Reason) => Effect.fail(refused(flow.data, id, reason))
             const findings = Opening.wrongOptions(settings)
             if (findings.length > 0) return refuse(new FlowError.InvalidDefinition({ findings }))
@@ -46,7 +48,7 @@ export const make = <C extends Spec, E, R>(
             const engine = Execution.engineOf(
               flow,
               Opening.settingsOf(settings, id, { ...kind, autoClose }),
-              context,
+              Tracing.below(context, caller),
               {}
             )
             const writing = journal === undefined ? undefined : new Writing(engine, journal)
