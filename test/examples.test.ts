@@ -180,6 +180,12 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
   "32-durable.ts": [
     "charging 4900 cents (order-1/2:charge)\nthe first process ends\nstill asked: Ship it? receipt for a chair\nshipped\n",
     "started, charge done, ask asked, resumed, answered, ship done, closed"
+  ],
+  "37-observability.ts": [
+    "invoke_agent guide  ",
+    "|- execute_tool weather  ",
+    "123 in, 15 out  2 requests\n",
+    "/v1/traces: arrived, Bergen: false\n/v1/metrics: arrived, Bergen: false\n"
   ]
 }
 

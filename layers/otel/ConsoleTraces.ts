@@ -75,7 +75,6 @@ const timeOf = (nanos: bigint): string => {
 const paint = (color: boolean, code: string, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text)
 
 // Names come from models too (a tool that does not exist): one line, no escape sequences.
-// oxlint-disable-next-line no-control-regex
 const harmless = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]/g, " ").slice(0, 200)
 
 const lineOf = (span: Noted, { color = false, times = true }: Options): string => {
@@ -90,7 +89,7 @@ const lineOf = (span: Noted, { color = false, times = true }: Options): string =
   ].flatMap(([many, way]) => (typeof many === "number" ? [`${many} ${String(way)}`] : []))
   if (tokens.length > 0) facts.push(tokens.join(", "))
   const attempts = attributes.get(Key.attempts)
-  if (typeof attempts === "number" && attempts > 1) facts.push(`${attempts} attempts`)
+  if (typeof attempts === "number" && attempts > 1) facts.push(`${attempts} requests`)
   for (const [name, , of] of span.events) {
     const type = of?.[Key.errorType] ?? of?.[Key.actionStatus]
     facts.push(paint(color, "33", harmless(typeof type === "string" ? `${name} (${type})` : name)))

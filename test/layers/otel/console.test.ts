@@ -47,7 +47,7 @@ describe("traces on the console", () => {
       assert.deepStrictEqual(texts.join("").split("\n"), [
         "invoke_workflow mine",
         "`- step work",
-        "   `- invoke_agent miner  40 in, 6 out  2 attempts",
+        "   `- invoke_agent miner  40 in, 6 out  2 requests",
         "      |- chat small  10 in, 4 out",
         "      |- execute_tool dig  FAILED failed",
         "      `- chat small  30 in, 2 out",
