@@ -1,6 +1,6 @@
 /** How long the loop of a flow may act. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Latch } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
@@ -53,12 +53,16 @@ describe("the time of a loop in a flow", () => {
   it.effect("of calls side by side counts once, and that of a wait for approval not at all", () =>
     Effect.gen(function* () {
       const slow = Action.make("slow", { description: "Waits.", run: () => Effect.sleep("3 seconds") })
-      const pay = Action.make("pay", { description: "Pays.", approval: "always", run: () => Effect.sleep("1 seconds") })
+      // What an approval is bound to is digested outside the fiber: the clock may move only when the call has begun.
+      const begun = yield* Latch.make(false)
+      const run = () => Effect.andThen(begun.open, Effect.sleep("1 seconds"))
+      const pay = Action.make("pay", { description: "Pays.", approval: "always", run })
       const agent = Agent.make({}).pipe(Actions.use([slow, pay], { time: "5 seconds" }))
       const execution = yield* TriggerFlow.open(ActionFlow.make(agent), "x")
       yield* TestClock.adjust("1 hour")
       const [question] = yield* execution.rest
       yield* execution.answer(ActionFlow.Approval, { _tag: "Approved" }, { id: question?.id ?? "" })
+      yield* begun.await
       yield* TestClock.adjust("2 seconds")
       const state = (yield* execution.close()).state
       assert.deepStrictEqual(
