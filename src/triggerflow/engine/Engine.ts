@@ -98,8 +98,7 @@ export class Engine {
   names: ReadonlyArray<string> = []
   /** The execution that it is a part of; itself where it is none. */
   root: Engine = this
-  /** The execution that it is a sub-flow of, and what traces it. */
-  outer: Engine | undefined
+  outer: Engine | undefined // The execution that it is a sub-flow of.
   trace: ExecutionTrace | undefined
   /** Writes down what happens, where it is to outlive this process; kept by the root. */
   journal: Journaling | undefined = undefined
@@ -107,8 +106,7 @@ export class Engine {
   /** Called after each record, for checks. */
   onStep: ((record: Record | undefined, machine: Machine) => void) | undefined = undefined
 
-  /** Who waits for a moment in which nothing is half done. */
-  private quiet: Set<() => void> | undefined = undefined
+  private quiet: Set<() => void> | undefined = undefined // Who waits for a moment in which nothing is half done.
   private readonly resting = new Waiters(() => this.isAtRest())
   private busy = false
   private restored: Map<Frame, Engine> | undefined = undefined
@@ -422,8 +420,9 @@ export class Engine {
     // A Scope of its own. It is closed here and not by `Effect.scoped`, which would cost each hop a third more.
     const scope = Scope.makeUnsafe()
     const effect = handle.effect(run.step.node.handler, run.step.node.settings)
-    const work = this.trace === undefined ? effect : Tracing.step(this.trace, run, effect)
-    const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(work)
+    const fiber = Effect.runForkWith(Context.add(this.context, Scope.Scope, scope))(
+      Tracing.step(this.trace, run, effect)
+    )
     fiber.addObserver((exit) => {
       this.fibers?.delete(run)
       const closing = Scope.closeUnsafe(scope, exit)
@@ -525,8 +524,7 @@ export class Engine {
   // ---------------------------------------------------------------------------------------------- sub-flows
 
   private child(frame: Frame): void {
-    // Only a sub-flow asks for a child.
-    const node = frame.step?.node as SubFlowNode
+    const node = frame.step?.node as SubFlowNode // Only a sub-flow asks for a child.
     const before = this.restored?.get(frame)
     this.restored?.delete(frame)
     // One that was written down before its start begins anew.

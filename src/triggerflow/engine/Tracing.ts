@@ -21,12 +21,13 @@ export const open = (engine: Engine, resumed: boolean): ExecutionTrace | undefin
     : outer.trace?.inside(about)
 }
 
-/** The run of a handler, traced. @category tracing */
+/** The run of a handler, traced where somebody traces. @category tracing */
 export const step = (
-  trace: ExecutionTrace,
+  trace: ExecutionTrace | undefined,
   { id, resumes, step }: Run,
   work: Effect.Effect<unknown, unknown>
-): Effect.Effect<unknown, unknown> => trace.step({ step: step.node.name, run: id, resumes }, work, Interrupt.isPause)
+): Effect.Effect<unknown, unknown> =>
+  trace === undefined ? work : trace.step({ step: step.node.name, run: id, resumes }, work, Interrupt.isPause)
 
 /** An execution has ended, or was left. @category tracing */
 export const end = (trace: ExecutionTrace, engine: Engine, exit: Exit.Exit<unknown, unknown>): void =>
