@@ -8,13 +8,17 @@ import { isAbsolute, join } from "node:path"
 import { build as bundle, type InputOptions } from "rolldown"
 import { type Outcome, run } from "./sources.ts"
 
-// The public entries, as package.json exports them.
+// The public entries, as package.json exports them, and the command line.
+const sources = [
+  "src/**/index.ts",
+  "services/*.ts",
+  "layers/*/index.ts",
+  "layers/apps/config/index.ts",
+  "layers/apps/cli/main.ts"
+]
 const entries = (root: string): Record<string, string> =>
   Object.fromEntries(
-    globSync(["src/**/index.ts", "services/*.ts", "layers/*/index.ts"], { cwd: root }).map((file) => [
-      file.replaceAll("\\", "/").replace(/\.ts$/, ""),
-      join(root, file)
-    ])
+    globSync(sources, { cwd: root }).map((file) => [file.replaceAll("\\", "/").replace(/\.ts$/, ""), join(root, file)])
   )
 
 // The modules that an entry is made of, without those of which it takes types alone.

@@ -140,6 +140,20 @@ process.exit(0)`
   )
 }
 
+/** The command line of the tarball makes a project, and the project answers, with nothing but the tarball and the peers. */
+const commandFindings = async (consumer: string, bin: string): Promise<ReadonlyArray<Finding>> => {
+  const project = join(consumer, "project")
+  for (const [cwd, args] of [
+    [consumer, ["--version"]],
+    [consumer, ["init", "project"]],
+    [project, ["run", "triage", "The printer is on fire!", "--json"]]
+  ] as const) {
+    const { code, output } = await run("node", [bin, ...args], { cwd, timeout: 30_000 })
+    if (code !== 0) return [about(`effigent ${args.join(" ")} fails from the tarball: ${output}`)]
+  }
+  return []
+}
+
 /** Builds, packs and checks the package below `root`. */
 export const checkTarball = async (root: string): Promise<Report> => {
   const { code, output } = await build(root)
@@ -197,7 +211,8 @@ export const checkTarball = async (root: string): Promise<Report> => {
         tarball,
         specifiers.map((one) => `.${one.slice(manifest.name.length)}`)
       ),
-      importFindings(consumer, specifiers)
+      importFindings(consumer, specifiers),
+      manifest.bin === undefined ? [] : commandFindings(consumer, join(installed, manifest.bin.effigent))
     ])
     const findings = [...missing, ...contentFindings(installed, root), ...foreign, ...checks.flat()]
     return { findings, note: `${Math.round(tarball.length / 1024)} KiB, ${entries.length} entries` }
