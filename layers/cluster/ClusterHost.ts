@@ -255,20 +255,26 @@ export class ClusterHost {
       for (let pause = again; ; pause = Math.min(pause * 2, longest)) {
         const began = yield* Clock.currentTimeMillis
         const place = at === undefined ? this.place(operation, id) : Effect.succeed(at)
+        let found: number | undefined
         const exit = yield* Effect.exit(
-          Effect.flatMap(place, (place) =>
-            Effect.raceFirst(
-              Effect.flatMap(this.client(place, id), (client) => send(client, attempt)),
-              this.lookAfter(operation, place)
-            )
+          Effect.flatMap(
+            Effect.tap(place, () => Effect.map(Clock.currentTimeMillis, (now) => (found = now))),
+            (place) =>
+              Effect.raceFirst(
+                Effect.flatMap(this.client(place, id), (client) => send(client, attempt)),
+                this.lookAfter(operation, place)
+              )
           )
         )
         if (exit._tag === "Success") return exit.value
         const next = this.next<E | Reachable | Moved | Final>(operation, exit.cause)
         // `Reachable` is none of the errors that are taken out.
         if (next._tag === "fail") return yield* Effect.fail(next.error as Told<E> | Reachable)
-        const took = (yield* Clock.currentTimeMillis) - began
-        if (took < working) spent += took
+        const now = yield* Clock.currentTimeMillis
+        // Looking for the place is waiting, however long the database takes; what a request is at work for is not.
+        const looked = (found ?? now) - began
+        const took = now - began - looked
+        spent += looked + (took < working ? took : 0)
         if (this.closed || spent >= this.patience)
           // As above.
           return yield* Effect.fail((next.error ?? Errors.failed(operation, moving, true)) as Told<E> | Reachable)

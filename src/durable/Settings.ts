@@ -88,6 +88,8 @@ export const problemOf = (settings: Settings): string | undefined => {
     return `its refresh is ${refresh} ms. Let it be more than 0, and at most half of the lease (${lease} ms).`
   for (const name of [...whole, "streamCapacity"] as const)
     if (!(Number(settings[name]) >= 1)) return `its ${name} is ${settings[name]}. Let it be at least 1.`
+  if (!Number.isInteger(settings.keepSnapshots) && settings.keepSnapshots !== Infinity)
+    return `its keepSnapshots is ${settings.keepSnapshots}. Let it be a whole number, or Infinity.`
   if (!Number.isInteger(streamCapacity)) return `its streamCapacity is ${streamCapacity}. Let it be a whole number.`
   for (const name of ["idleFor", "drain", "keepClosed"] as const)
     if (!(settings[name] >= 0)) return `its ${name} is ${settings[name]} ms. Let it be 0 or more.`

@@ -376,7 +376,7 @@ describe("a collector that is not well", () => {
       Effect.provideService(Metric.MetricRegistry, new Map())
     )
 
-  it.effect("one that never answers has so many batches under way, and no more", () =>
+  it.effect("S78 one that never answers has so many batches under way, and no more", () =>
     Effect.gen(function* () {
       const { layer, state } = fake(Effect.never)
       yield* flood(layer)
