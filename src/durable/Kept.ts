@@ -83,6 +83,11 @@ export class Kept implements ExecutionJournal {
       )
     })
 
+  /** Of a short journal nothing is forgotten, however often it was handed over: so that its history is whole. */
+  private get kept(): number {
+    return this.seq < this.snapshotEvery / 4 ? Infinity : this.keepSnapshots
+  }
+
   private entry({ lifecycle, progressed, records, snapshot, status, wakeAt }: JournalBatch): Append {
     return {
       id: this.id,
@@ -94,7 +99,7 @@ export class Kept implements ExecutionJournal {
       ...(lifecycle === "closed" ? { closed: true } : {}),
       ...(wakeAt === undefined ? {} : { wakeAt }),
       ...(progressed === true ? { progressed } : {}),
-      ...(snapshot === undefined ? {} : { snapshot, keepSnapshots: this.keepSnapshots, ...versionOf(this.runner) })
+      ...(snapshot === undefined ? {} : { snapshot, keepSnapshots: this.kept, ...versionOf(this.runner) })
     }
   }
 }
