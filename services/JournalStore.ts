@@ -17,7 +17,7 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { ExecutionStatus } from "./ExecutionHost.ts"
+import { ExecutionStatus, ExecutionSummary } from "./ExecutionHost.ts"
 
 /**
  * Who owns executions: a runner by its name, and which life of it this is. A runner that begins again under its name
@@ -53,18 +53,10 @@ export type DeadLetter = typeof DeadLetter.Type
  * @category models
  */
 export const JournalHead = Schema.Struct({
-  id: Schema.String,
-  flow: Schema.String,
-  version: Schema.optionalKey(Schema.String),
-  /** The fingerprint of its definition. */
-  fingerprint: Schema.optionalKey(Schema.String),
-  status: ExecutionStatus,
-  lifecycle: Schema.Literals(["open", "sealed", "closed"]),
+  ...ExecutionSummary.fields,
   /** What it was started with, as canonical JSON: what another start under the same id has to bring. */
   input: Schema.String,
   tags: Schema.Array(Schema.String),
-  startedAt: Schema.Finite,
-  closedAt: Schema.optionalKey(Schema.Finite),
   /** When it was appended to last. */
   updatedAt: Schema.Finite,
   /** How many appends there were: the number of the last. */

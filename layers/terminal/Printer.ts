@@ -1,13 +1,12 @@
 /** Shows runs on standard output while they are at work: in colours on a terminal, as plain rows where it is piped. */
-import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type { PlatformError } from "effect/PlatformError"
 import type * as Scope from "effect/Scope"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import type { RunEnvelope, RunWasCancelled, WatcherOverflow } from "../../services/Run.ts"
 import * as Runs from "../../src/run/Runs.ts"
+import { variable } from "./Environment.ts"
 import { type Look, Painter } from "./Painter.ts"
 
 /**
@@ -17,16 +16,6 @@ import { type Look, Painter } from "./Painter.ts"
  * @category models
  */
 export type Options = Partial<Look>
-
-const variable = (name: string): Effect.Effect<string> =>
-  // What the environment does not say, or cannot be asked for, is not set.
-  Effect.orElseSucceed(
-    Effect.map(
-      Config.option(Config.String(name)),
-      Option.getOrElse(() => "")
-    ),
-    () => ""
-  )
 
 const lookOf = Effect.fnUntraced(function* (options: Options): Effect.fn.Return<Look, never, Stdio.Stdio> {
   const stdio = yield* Stdio.Stdio

@@ -5,9 +5,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import * as Semaphore from "effect/Semaphore"
 import { type SnapshotConflict, SnapshotStore, type SnapshotStoreError } from "../../services/SnapshotStore.ts"
 import type { FlowError } from "../triggerflow/FlowError.ts"
+import { Turns } from "../triggerflow/Turns.ts"
 import * as Snapshots from "../triggerflow/saving/Snapshot.ts"
 import type { State } from "./State.ts"
 
@@ -44,22 +44,10 @@ export interface Kept<E> {
 export class Keeper {
   readonly flow: string
   // One at a time for each run, since each snapshot is put on top of the one before.
-  private readonly turns = new Map<string, { readonly semaphore: Semaphore.Semaphore; users: number }>()
+  private readonly turns = new Turns()
 
   constructor(flow: string) {
     this.flow = flow
-  }
-
-  private oneByOne<A, E, R>(id: string, work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.suspend(() => {
-      const turn = this.turns.get(id) ?? { semaphore: Semaphore.makeUnsafe(1), users: 0 }
-      this.turns.set(id, turn)
-      turn.users++
-      const leave = Effect.sync(() => {
-        if (--turn.users === 0) this.turns.delete(id)
-      })
-      return Effect.ensuring(turn.semaphore.withPermit(work), leave)
-    })
   }
 
   /** Puts the run into the store; fails where it cannot. */
@@ -87,6 +75,6 @@ export class Keeper {
         )
       )
     })
-    return this.oneByOne(id, put)
+    return this.turns.alone(id, put)
   }
 }

@@ -100,7 +100,7 @@ export const leave = (roster: Roster, kept: Kept, drain: number): Effect.Effect<
   return Effect.suspend(() => {
     // Whoever wants it from now on waits for its turn.
     kept.leaving = true
-    return Effect.uninterruptible(roster.alone(id, left))
+    return Effect.uninterruptible(roster.turns.alone(id, left))
   })
 }
 

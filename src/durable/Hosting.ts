@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { JournalHead, JournalQuery } from "../../services/JournalStore.ts"
 import { isKept, type Keeper } from "./Keeper.ts"
-import type { Kept } from "./Kept.ts"
+import { type Kept, writtenOf } from "./Kept.ts"
 
 /** An execution in a list, by what the journal knows of it. @category conversions */
 export const summaryOf = (head: JournalHead): Host.ExecutionSummary => ({
@@ -67,9 +67,9 @@ export class Hosting {
     return Effect.gen(function* () {
       const journal = yield* Effect.mapError(keeper.store.read(head.id), keeper.storeFailed(operation))
       if (Option.isNone(journal)) return yield* new Host.UnknownExecution({ id: head.id })
-      const { entries, snapshot } = journal.value
-      const written = { id: head.id, snapshot: snapshot?.json, records: entries.flatMap(({ records }) => records) }
-      return yield* Effect.mapError(runner.read(written), ({ failure }) => keeper.failed(operation, failure.message))
+      return yield* Effect.mapError(runner.read(writtenOf(journal.value)), ({ failure }) =>
+        keeper.failed(operation, failure.message)
+      )
     })
   }
 

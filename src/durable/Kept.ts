@@ -9,9 +9,10 @@ import type {
   FlowFailed,
   FlowRunner,
   JournalBatch,
-  RunningExecution
+  RunningExecution,
+  WrittenExecution
 } from "../../services/ExecutionHost.ts"
-import type { Append, JournalHead, JournalStore } from "../../services/JournalStore.ts"
+import type { Append, Journal, JournalHead, JournalStore } from "../../services/JournalStore.ts"
 import type { Settings } from "./Settings.ts"
 
 /**
@@ -108,4 +109,11 @@ export class Kept implements ExecutionJournal {
 export const versionOf = ({ fingerprint, version }: FlowRunner): Pick<JournalHead, "version" | "fingerprint"> => ({
   ...(version === undefined ? {} : { version }),
   ...(fingerprint === undefined ? {} : { fingerprint })
+})
+
+/** What was written down of an execution, as those who run its flow read it. @category conversions */
+export const writtenOf = ({ entries, head, snapshot }: Journal): WrittenExecution => ({
+  id: head.id,
+  snapshot: snapshot?.json,
+  records: entries.flatMap(({ records }) => records)
 })

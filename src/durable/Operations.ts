@@ -7,7 +7,7 @@ import type { JournalEntry, JournalHead } from "../../services/JournalStore.ts"
 import { freshId } from "../triggerflow/Opening.ts"
 import { summaryOf } from "./Hosting.ts"
 import type { Keeper } from "./Keeper.ts"
-import { versionOf } from "./Kept.ts"
+import { versionOf, writtenOf } from "./Kept.ts"
 
 type Trouble = Host.UnknownExecution | Host.ExecutionHostError
 
@@ -83,10 +83,8 @@ export const of = (keeper: Keeper): ExecutionKeeper["Service"] => {
       if (Option.isNone(found)) {
         return yield* Effect.fail(keeper.failed(operation, `the journal does not reach back to ${until ?? "there"}`))
       }
-      const { entries, snapshot } = found.value
       const as = options.id ?? (yield* freshId)
-      const written = { id, snapshot: snapshot?.json, records: entries.flatMap(({ records }) => records) }
-      const json = yield* runner.fork(written, as)
+      const json = yield* runner.fork(writtenOf(found.value), as)
       const made = yield* Effect.mapError(
         store.create({
           id: as,

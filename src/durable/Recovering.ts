@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Host from "../../services/ExecutionHost.ts"
 import type * as Journals from "../../services/JournalStore.ts"
 import * as Holding from "./Holding.ts"
-import { Kept } from "./Kept.ts"
+import { Kept, writtenOf } from "./Kept.ts"
 import * as Measures from "./Measures.ts"
 import type { IsOurs, Roster } from "./Roster.ts"
 
@@ -121,7 +121,7 @@ const adopt = (roster: Roster, head: Journals.JournalHead): Effect.Effect<Kept, 
     if (known !== undefined && known.fence >= head.fence) return Effect.succeed(known)
     return begin(roster, head)
   })
-  return Effect.uninterruptible(roster.alone(head.id, adopted))
+  return Effect.uninterruptible(roster.turns.alone(head.id, adopted))
 }
 
 /** What was claimed, and does not get to work here, is let go of. */
@@ -196,9 +196,7 @@ const read = (roster: Roster, head: Journals.JournalHead, kept: Kept): Effect.Ef
     }
     if (Option.isNone(journal.value))
       return yield* putAside(roster.failed(operation, "its journal is not there as far back as its newest snapshot"))
-    const { entries, snapshot } = journal.value.value
-    const written = { id, snapshot: snapshot?.json, records: entries.flatMap(({ records }) => records) }
-    const running = yield* Effect.exit(kept.runner.recover(written, kept))
+    const running = yield* Effect.exit(kept.runner.recover(writtenOf(journal.value.value), kept))
     if (Exit.isSuccess(running)) return running.value
     // That the store did not write says nothing against the execution.
     if (kept.lost !== undefined)
@@ -256,6 +254,6 @@ export const activate = (
     if (roster.runnerOf(head.flow, head.version) === undefined)
       return yield* Effect.fail(roster.unregistered(operation, head))
     yield* Holding.room(roster, operation)
-    return yield* roster.alone(id, Effect.uninterruptible(taken))
+    return yield* roster.turns.alone(id, Effect.uninterruptible(taken))
   })
 }

@@ -8,6 +8,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { KeeperHealth } from "../../services/ExecutionKeeper.ts"
 import type * as Journals from "../../services/JournalStore.ts"
+import { Turns } from "../triggerflow/Turns.ts"
 import type { Kept } from "./Kept.ts"
 import type { Settings } from "./Settings.ts"
 
@@ -20,11 +21,6 @@ import type { Settings } from "./Settings.ts"
 export type IsOurs = (id: string, flow: { readonly flow: string; readonly version?: string | undefined }) => boolean
 
 const keyOf = (flow: string, version: string | undefined): string => JSON.stringify([flow, version ?? null])
-
-interface Turn {
-  readonly semaphore: Semaphore.Semaphore
-  users: number
-}
 
 /**
  * What one runner has.
@@ -51,7 +47,8 @@ export class Roster {
   status: KeeperHealth["status"] = "up"
   renewedAt: number
   trouble: string | undefined = undefined
-  private readonly turns = new Map<string, Turn>()
+  /** Whoever changes something about an execution as a whole has a turn of it. */
+  readonly turns = new Turns()
 
   constructor(
     store: Journals.JournalStore["Service"],
@@ -178,23 +175,5 @@ export class Roster {
   /** It had to stop here, and is tried again. */
   strand(id: string, spared: number): void {
     this.stranded.set(id, spared + 1)
-  }
-
-  /** For how many executions somebody has a turn. */
-  get turned(): number {
-    return this.turns.size
-  }
-
-  /** One at a time, for each execution. */
-  alone<A, E>(id: string, effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.suspend(() => {
-      const turn = this.turns.get(id) ?? { semaphore: Semaphore.makeUnsafe(1), users: 0 }
-      this.turns.set(id, turn)
-      turn.users++
-      const over = Effect.sync(() => {
-        if (--turn.users === 0) this.turns.delete(id)
-      })
-      return Effect.ensuring(turn.semaphore.withPermit(effect), over)
-    })
   }
 }

@@ -75,7 +75,7 @@ export const start = (
         ? join(roster, id, request, input)
         : Effect.uninterruptible(open(roster, id, runner, request, input))
     )
-    return yield* roster.alone(id, begun)
+    return yield* roster.turns.alone(id, begun)
   })
 }
 

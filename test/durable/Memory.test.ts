@@ -317,8 +317,8 @@ describe("ending in good order", () => {
           { concurrency: 100, discard: true }
         )
       yield* Effect.yieldNow
-      const { entries, stranded, turned } = roster
-      assert.deepStrictEqual([entries.size, stranded.size, turned], [0, 0, 0])
+      const { entries, stranded, turns } = roster
+      assert.deepStrictEqual([entries.size, stranded.size, turns.size], [0, 0, 0])
       assert.strictEqual(finalizers(), before)
     })
   )

@@ -17,6 +17,7 @@ import type {
 } from "../../../services/ExecutionHost.ts"
 import type { RunEnvelope } from "../../../services/Run.ts"
 import * as Runs from "../../../src/run/Runs.ts"
+import { writtenOf } from "../../../src/durable/Kept.ts"
 import * as Open from "../config/Open.ts"
 import type { Platform, Project } from "../config/Project.ts"
 import { base, show, told } from "./Asking.ts"
@@ -219,7 +220,6 @@ export const placeOf = ({ host, keeper, runnerOf, store }: Open.Hosting, id: str
     const runner = runnerOf(flow, version)
     const journal = Option.getOrUndefined(yield* store.read(id))
     if (runner === undefined || journal === undefined) return { seq, cursor: 0 }
-    const records = journal.entries.flatMap((entry) => entry.records)
-    const { entries } = yield* runner.read({ id, snapshot: journal.snapshot?.json, records })
+    const { entries } = yield* runner.read(writtenOf(journal))
     return { seq, cursor: (entries.at(-1)?.cursor ?? -1) + 1 }
   }).pipe(Effect.orElseSucceed(() => beginning))

@@ -2,12 +2,11 @@
  * What commands say, and where. Results go to standard output, everything about them to standard error, so that a result
  * can be piped. `--json` makes the result one JSON document, or a line for each event.
  */
-import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
+import { variable } from "../../terminal/Environment.ts"
 
 /**
  * What commands write to.
@@ -33,15 +32,6 @@ export interface Shape {
 
 /** Where commands write to. @category services */
 export class Screen extends Context.Service<Screen, Shape>()("effigent/cli/Screen") {}
-
-const variable = (name: string): Effect.Effect<string> =>
-  Effect.orElseSucceed(
-    Effect.map(
-      Config.option(Config.String(name)),
-      Option.getOrElse(() => "")
-    ),
-    () => ""
-  )
 
 /** Finds out how commands may write. @category constructors */
 export const make = (json: boolean): Effect.Effect<Shape, never, Stdio.Stdio> =>

@@ -443,16 +443,19 @@ export const standing = (engine: Engine): Machine["status"] => {
  * @category guards
  */
 export const isDormant = (engine: Engine): boolean => {
-  const { exit, machine, plan, settings } = engine
-  if (exit !== undefined || plan.shared.size > 0 || engine.journal?.isIdle() === false) return false
-  return engine.isAtRest() || (machine.idle && machine.lifecycle === "open" && settings.autoClose === undefined)
+  const { exit, journal, plan } = engine
+  if (exit !== undefined || plan.shared.size > 0 || journal?.isIdle() === false) return false
+  return engine.isAtRest() || listens(engine)
 }
+
+/** Whether nothing is at work in an execution that never closes by itself: it waits for signals. */
+const listens = ({ machine, settings }: Engine): boolean =>
+  machine.idle && machine.lifecycle === "open" && settings.autoClose === undefined
 
 /** How a durable execution stands: one that need not be in memory waits. @category getters */
 export const durablyStanding = (engine: Engine): Machine["status"] => {
-  const { machine, plan, settings } = engine
-  const isIdle = machine.idle && machine.lifecycle === "open" && settings.autoClose === undefined
-  return isIdle && machine.started && plan.shared.size === 0 ? "waiting" : standing(engine)
+  const { machine, plan } = engine
+  return listens(engine) && machine.started && plan.shared.size === 0 ? "waiting" : standing(engine)
 }
 
 /** The engine that a question belongs to, and its id there. @category getters */
