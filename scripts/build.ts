@@ -7,6 +7,7 @@ import { existsSync, globSync, rmSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import { build as bundle, type InputOptions } from "rolldown"
 import { type Outcome, run } from "./sources.ts"
+import { buildStudio } from "./studio.ts"
 
 // The public entries, as package.json exports them, and the command line.
 const sources = [
@@ -67,6 +68,7 @@ export const build = async (root: string, outDir = "dist"): Promise<Outcome> => 
       }
     }
   })
+  await buildStudio(root, join(outDir, "studio"))
   return declared
 }
 

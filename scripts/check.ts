@@ -30,12 +30,16 @@ const tool = async (pattern: RegExp, command: string, args: ReadonlyArray<string
   return { findings: findings.length > 0 ? findings : [{ file: command, line: 0, message: output.trim() }] }
 }
 
+const types = (project: string): Promise<Report> =>
+  tool(/^(?<file>.+?)\((?<line>\d+),\d+\): error (?<message>.*)$/, "tsc", ["-p", project, "--pretty", "false"])
+
 /** The slow ones first, so that they overlap with all others. */
 const steps: Readonly<Record<string, () => Report | Promise<Report>>> = {
   package: () => checkTarball(root),
   snippets: () => checkSnippets(root, { write: process.argv.includes("--write") }),
-  types: () =>
-    tool(/^(?<file>.+?)\((?<line>\d+),\d+\): error (?<message>.*)$/, "tsc", ["-p", ".", "--pretty", "false"]),
+  types: () => types("."),
+  // The pages of the studio have a compiler setting of their own: they run in a browser.
+  pages: () => types("layers/apps/studio/web"),
   lint: () => tool(/^(?<file>.+?):(?<line>\d+):\d+: (?<message>.*)$/, "oxlint", ["--format=agent"]),
   format: () => tool(/^(?<file>\S+)(?<message>)$/, "oxfmt", ["--list-different"]),
   floors: () => checkFloors(root),

@@ -96,7 +96,8 @@ const packageOffence = (
   }
   if (specifier.startsWith("node:")) return undefined
   if (builtinModules.includes(specifier)) return `write node:${specifier}`
-  return peers.has(name) ? undefined : `${name} is neither a dependency nor a peer dependency in package.json`
+  // What the pages import is bundled: users never install it.
+  return peers.has(name) || path.startsWith("layers/apps/studio/web/") ? undefined : `${name} is neither a dependency nor a peer dependency in package.json`
 }
 
 /** What is wrong with an import from one file of the repository to another, if anything. */

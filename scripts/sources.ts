@@ -69,9 +69,9 @@ export const parseText = (path: string, text: string): Source => {
   return { path, text, program, comments, lineAt: lines(text) }
 }
 
-/** Reads and parses every `.ts` file of the folders. */
+/** Reads and parses every `.ts` and `.tsx` file of the folders. */
 export const parseFiles = (root: string, folders: ReadonlyArray<string>): ReadonlyArray<Source> =>
-  filesIn(root, folders, ".ts").map((path) => parseText(path, readFileSync(join(root, path), "utf8")))
+  [...filesIn(root, folders, ".ts"), ...filesIn(root, folders, ".tsx")].map((path) => parseText(path, readFileSync(join(root, path), "utf8")))
 
 /** Calls the visitor for the nodes of a source. */
 export const visit = (source: Source, visitor: VisitorObject): void => new Visitor(visitor).visit(source.program)
