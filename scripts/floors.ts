@@ -97,7 +97,9 @@ const packageOffence = (
   if (specifier.startsWith("node:")) return undefined
   if (builtinModules.includes(specifier)) return `write node:${specifier}`
   // What the pages import is bundled: users never install it.
-  return peers.has(name) || path.startsWith("layers/apps/studio/web/") ? undefined : `${name} is neither a dependency nor a peer dependency in package.json`
+  return peers.has(name) || path.startsWith("layers/apps/studio/web/")
+    ? undefined
+    : `${name} is neither a dependency nor a peer dependency in package.json`
 }
 
 /** What is wrong with an import from one file of the repository to another, if anything. */

@@ -71,7 +71,9 @@ export const parseText = (path: string, text: string): Source => {
 
 /** Reads and parses every `.ts` and `.tsx` file of the folders. */
 export const parseFiles = (root: string, folders: ReadonlyArray<string>): ReadonlyArray<Source> =>
-  [...filesIn(root, folders, ".ts"), ...filesIn(root, folders, ".tsx")].map((path) => parseText(path, readFileSync(join(root, path), "utf8")))
+  [...filesIn(root, folders, ".ts"), ...filesIn(root, folders, ".tsx")].map((path) =>
+    parseText(path, readFileSync(join(root, path), "utf8"))
+  )
 
 /** Calls the visitor for the nodes of a source. */
 export const visit = (source: Source, visitor: VisitorObject): void => new Visitor(visitor).visit(source.program)

@@ -42,7 +42,10 @@ const subscribe = (changed: () => void): (() => void) => {
 export const useRoute = (): Route => useSyncExternalStore(subscribe, current)
 
 /** The address of a view. Empty values of the query are left out. */
-export const href = (parts: ReadonlyArray<string>, query: Readonly<Record<string, string | undefined>> = {}): string => {
+export const href = (
+  parts: ReadonlyArray<string>,
+  query: Readonly<Record<string, string | undefined>> = {}
+): string => {
   const asked = new URLSearchParams()
   for (const [key, value] of Object.entries(query)) if (value !== undefined && value !== "") asked.set(key, value)
   const text = asked.toString()

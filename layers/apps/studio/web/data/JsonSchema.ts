@@ -44,7 +44,9 @@ export class SchemaDocument {
       if (typeof ref === "string" && ref.startsWith("#/")) {
         let target: unknown = this.root
         for (const part of ref.slice(2).split("/"))
-          target = isRecord(target) ? target[decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~")] : undefined
+          target = isRecord(target)
+            ? target[decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~")]
+            : undefined
         if (!isRecord(target)) return at
         at = target
         continue
@@ -151,7 +153,14 @@ export const build = (
       const built: Record<string, Json> = {}
       const before = problems.size
       for (const field of kind.fields) {
-        const value = build(document, field.schema, fields[field.name], isRequired && field.isRequired, `${path}/${field.name}`, problems)
+        const value = build(
+          document,
+          field.schema,
+          fields[field.name],
+          isRequired && field.isRequired,
+          `${path}/${field.name}`,
+          problems
+        )
         if (value !== undefined) built[field.name] = value
       }
       return !isRequired && Object.keys(built).length === 0 && problems.size === before ? undefined : built

@@ -86,7 +86,7 @@ interface SelectProps {
 
 export const Select = ({ choices, hint, label, onChange, shown = false, value }: SelectProps) => (
   <AriaSelect
-    aria-label={shown ? undefined : label}
+    {...(shown ? {} : { "aria-label": label })}
     className="field"
     onChange={(key) => (key === null ? undefined : onChange(String(key)))}
     value={value}
@@ -129,12 +129,22 @@ interface TextFieldProps {
 }
 
 /** One line, or several where `rows` says so. Ctrl or Cmd with Enter sends. */
-export const TextField = ({ error, hint, isMono = false, label, onSend, rows, shown = true, ...rest }: TextFieldProps) => {
+export const TextField = ({
+  error,
+  hint,
+  isMono = false,
+  label,
+  onSend,
+  rows,
+  shown = true,
+  ...rest
+}: TextFieldProps) => {
   const { inputMode, isRequired, onChange, placeholder, value } = rest
   const style = `input${isMono ? " mono" : ""}`
+  const hinted = placeholder === undefined ? {} : { placeholder }
   return (
     <AriaTextField
-      aria-label={shown ? undefined : label}
+      {...(shown ? {} : { "aria-label": label })}
       className="field"
       isInvalid={error !== undefined}
       isRequired={isRequired ?? false}
@@ -147,9 +157,9 @@ export const TextField = ({ error, hint, isMono = false, label, onSend, rows, sh
     >
       {shown ? <Label>{label}</Label> : null}
       {rows === undefined ? (
-        <Input className={style} inputMode={inputMode} placeholder={placeholder} />
+        <Input className={style} inputMode={inputMode} {...hinted} />
       ) : (
-        <TextArea className={style} placeholder={placeholder} rows={rows} />
+        <TextArea className={style} {...hinted} rows={rows} />
       )}
       {hint === undefined ? null : (
         <Text className="hint" slot="description">

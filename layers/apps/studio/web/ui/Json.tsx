@@ -23,7 +23,9 @@ const Scalar = ({ value }: { readonly value: unknown }) => {
 }
 
 const summary = (value: object): string =>
-  Array.isArray(value) ? `[${value.length}]` : `{${Object.keys(value).slice(0, 4).join(", ")}${Object.keys(value).length > 4 ? ", \u2026" : ""}}`
+  Array.isArray(value)
+    ? `[${value.length}]`
+    : `{${Object.keys(value).slice(0, 4).join(", ")}${Object.keys(value).length > 4 ? ", \u2026" : ""}}`
 
 interface NodeProps {
   readonly name: string | undefined
@@ -41,7 +43,9 @@ const Branch = ({ depth, name, open, value }: NodeProps & { readonly value: obje
       <button aria-expanded={isOpen} className="json-toggle" onClick={() => setOpen(!isOpen)} type="button">
         <span aria-hidden className="json-arrow" />
         {name === undefined ? null : <span className="json-key">{name}</span>}
-        <span className="json-summary">{isOpen && name !== undefined ? (Array.isArray(value) ? `[${entries.length}]` : "") : summary(value)}</span>
+        <span className="json-summary">
+          {isOpen && name !== undefined ? (Array.isArray(value) ? `[${entries.length}]` : "") : summary(value)}
+        </span>
       </button>
       {isOpen ? (
         <div className="json-children">

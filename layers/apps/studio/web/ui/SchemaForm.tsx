@@ -141,7 +141,7 @@ const Place = (props: PlaceProps) => {
       return (
         <TextField
           error={error}
-          hint={hint ?? "Any JSON, for example { \"key\": 1 }"}
+          hint={hint ?? 'Any JSON, for example { "key": 1 }'}
           isMono
           isRequired={isRequired}
           label={label}

@@ -156,11 +156,7 @@ export const VirtualGrid = <A,>(props: VirtualGridProps<A>) => {
         <div aria-rowindex={1} className="vhead-row" role="row" style={template}>
           {columns.map((column) =>
             isNarrow && column.narrow === undefined ? null : (
-              <div
-                className={`vcell${column.isEnd === true ? " vcell-end" : ""}`}
-                key={column.id}
-                role="columnheader"
-              >
+              <div className={`vcell${column.isEnd === true ? " vcell-end" : ""}`} key={column.id} role="columnheader">
                 {column.name}
               </div>
             )
