@@ -34,13 +34,6 @@ export const Composer = ({ agent, onSend }: ComposerProps) => {
   return (
     <form
       className="composer"
-      onKeyDown={(event) => {
-        // Enter sends a text; JSON has lines.
-        const sends = event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing && !isJson
-        if (!sends || !(event.target instanceof HTMLTextAreaElement)) return
-        event.preventDefault()
-        send()
-      }}
       onSubmit={(event) => {
         event.preventDefault()
         send()
@@ -51,9 +44,10 @@ export const Composer = ({ agent, onSend }: ComposerProps) => {
         isMono={isJson}
         label={`Message to ${agent}`}
         onChange={setText}
-        onSend={isJson ? send : () => undefined}
+        onSend={send}
         placeholder={isJson ? '{ "question": "..." }' : "Write a message. Enter sends, Shift and Enter begins a line."}
         rows={isJson ? 5 : 2}
+        sendsByEnter={!isJson}
         shown={false}
         value={text}
       />

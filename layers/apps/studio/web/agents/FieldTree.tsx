@@ -75,7 +75,7 @@ const PlaceRow = ({ isOver, place }: { readonly place: Place; readonly isOver: b
           {place.name}
           <span className="sr-only">, {words[status]}</span>
         </span>
-        {leaf === undefined ? (
+        {leaf === undefined || leaf.status === "waiting" ? (
           place.children.length > 0 ? null : (
             <span className="tree-value tree-empty">{isOver ? "\u2013" : place.isList ? "list" : "waiting"}</span>
           )

@@ -153,7 +153,7 @@ export const Turn = ({ agent, schema, store }: TurnProps) => {
         ))}
         {isStructured ? (
           <FieldTree fields={store.fields} isOver={isOver} schema={schema} />
-        ) : hasText || !isOver ? (
+        ) : hasText || (!isOver && store.calls.size === 0) ? (
           <div className="answer">
             {hasText ? (
               <Growing isLive={!isOver} length={store.text.length} text={store.text} />

@@ -18,7 +18,9 @@ export const places = [
 
 const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement &&
-  (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName))
+  (target.isContentEditable ||
+    ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) ||
+    target.closest("[role=listbox], [role=dialog]") !== null)
 
 const others: ReadonlyArray<readonly [keys: ReadonlyArray<string>, what: string]> = [
   [["/"], "Search on this page"],
@@ -60,10 +62,11 @@ export const Shortcuts = () => {
       }
     }
     const asked = () => setOpen(true)
-    window.addEventListener("keydown", pressed)
+    // Before controls hear of it, as they keep to themselves what they hear.
+    window.addEventListener("keydown", pressed, true)
     window.addEventListener("studio:shortcuts", asked)
     return () => {
-      window.removeEventListener("keydown", pressed)
+      window.removeEventListener("keydown", pressed, true)
       window.removeEventListener("studio:shortcuts", asked)
     }
   }, [])

@@ -94,6 +94,7 @@ const edgesOf = (graph: Graph, { ends }: Layout, steps: ReadonlyMap<string, Step
         type: "smoothstep",
         focusable: false,
         selectable: false,
+        zIndex: 1,
         className: `edge${edge.dotted === true ? " edge-dotted" : ""}${isBusy ? " edge-busy" : ""}`,
         ...(edge.label === undefined ? {} : { label: edge.label }),
         markerEnd: { type: MarkerType.ArrowClosed, width: 14, height: 14 }

@@ -1,5 +1,5 @@
 /** One flow: its picture, a form to start it, and what was started last. */
-import { useState } from "react"
+import { Fragment, useState } from "react"
 import type { Project } from "../../Api.ts"
 import { announce } from "../app/Announcer.tsx"
 import { go, href, Link } from "../app/Router.tsx"
@@ -88,10 +88,10 @@ const Contract = ({ flow: { contract } }: { readonly flow: Flow }) => (
       ] as const
     ).map(([title, parts]) =>
       Object.keys(parts).length === 0 ? null : (
-        <div key={title}>
+        <Fragment key={title}>
           <h3 className="sub">{title}</h3>
           <Json open={1} value={parts} />
-        </div>
+        </Fragment>
       )
     )}
     <h3 className="sub">State</h3>

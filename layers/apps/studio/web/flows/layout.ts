@@ -23,7 +23,7 @@ const small = new Set(["junction", "start"])
 const sizeOf = (node: Graph["nodes"][number]): { readonly width: number; readonly height: number } =>
   small.has(node.shape) && node.label.length < 2
     ? { width: 20, height: 20 }
-    : { width: Math.min(260, Math.max(72, 40 + node.label.length * 7.2)), height: 36 }
+    : { width: Math.min(280, Math.max(76, (node.key === undefined ? 32 : 76) + node.label.length * 7.3)), height: 36 }
 
 const place = (graph: Graph, isAcross: boolean): Layout => {
   const drawn = new graphlib.Graph({ compound: true, multigraph: true })

@@ -27,7 +27,7 @@ const columnsOf = (whole: number): ReadonlyArray<Column<SpanRow>> => [
   {
     id: "name",
     name: "Span",
-    width: "minmax(170px, 1.2fr)",
+    width: "minmax(190px, 1.2fr)",
     narrow: "title",
     cell: (row) => (
       <span className="span-name" style={{ paddingInlineStart: Math.min(row.depth, 12) * 14 }}>
@@ -61,11 +61,11 @@ const columnsOf = (whole: number): ReadonlyArray<Column<SpanRow>> => [
       )
     }
   },
-  { id: "duration", name: "Time", width: "76px", isEnd: true, narrow: "end", cell: (row) => duration(row.duration) },
+  { id: "duration", name: "Time", width: "62px", isEnd: true, narrow: "end", cell: (row) => duration(row.duration) },
   {
     id: "tokens",
     name: "Tokens",
-    width: "96px",
+    width: "80px",
     isEnd: true,
     cell: (row) =>
       row.usage === undefined ? "" : `${tokens(row.usage.inputTokens)} / ${tokens(row.usage.outputTokens)}`
@@ -73,7 +73,7 @@ const columnsOf = (whole: number): ReadonlyArray<Column<SpanRow>> => [
   {
     id: "cost",
     name: "Cost",
-    width: "72px",
+    width: "60px",
     isEnd: true,
     cell: (row) => (row.cost === undefined ? "" : cost(row.cost))
   }

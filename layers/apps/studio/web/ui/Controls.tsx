@@ -91,7 +91,7 @@ export const Select = ({ choices, hint, label, onChange, shown = false, value }:
     onChange={(key) => (key === null ? undefined : onChange(String(key)))}
     value={value}
   >
-    {shown ? <Label>{label}</Label> : null}
+    {shown ? <Label className="label">{label}</Label> : null}
     <AriaButton className="button button-plain select">
       <SelectValue />
       <Icon name="down" />
@@ -126,6 +126,8 @@ interface TextFieldProps {
   readonly isMono?: boolean
   readonly inputMode?: "text" | "decimal" | "numeric"
   readonly onSend?: () => void
+  /** Enter alone sends too, and Shift with Enter begins a line. */
+  readonly sendsByEnter?: boolean
 }
 
 /** One line, or several where `rows` says so. Ctrl or Cmd with Enter sends. */
@@ -139,7 +141,7 @@ export const TextField = ({
   shown = true,
   ...rest
 }: TextFieldProps) => {
-  const { inputMode, isRequired, onChange, placeholder, value } = rest
+  const { inputMode, isRequired, onChange, placeholder, sendsByEnter = false, value } = rest
   const style = `input${isMono ? " mono" : ""}`
   const hinted = placeholder === undefined ? {} : { placeholder }
   return (
@@ -150,12 +152,18 @@ export const TextField = ({
       isRequired={isRequired ?? false}
       onChange={onChange}
       onKeyDown={(event) => {
-        if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) onSend?.()
+        const sends = event.ctrlKey || event.metaKey || (sendsByEnter && !event.shiftKey)
+        if (event.key !== "Enter" || !sends || onSend === undefined || event.nativeEvent.isComposing) {
+          event.continuePropagation()
+          return
+        }
+        event.preventDefault()
+        onSend()
       }}
       validationBehavior="aria"
       value={value}
     >
-      {shown ? <Label>{label}</Label> : null}
+      {shown ? <Label className="label">{label}</Label> : null}
       {rows === undefined ? (
         <Input className={style} inputMode={inputMode} {...hinted} />
       ) : (
