@@ -32,7 +32,13 @@ const columns: ReadonlyArray<Column<TraceRow>> = [
       </>
     )
   },
-  { id: "id", name: "Trace", width: "minmax(100px, 1fr)", cell: (one) => <span className="mono faint">{one.id}</span> },
+  {
+    id: "id",
+    name: "Trace",
+    width: "minmax(100px, 1fr)",
+    isWide: true,
+    cell: (one) => <span className="mono faint">{one.id}</span>
+  },
   { id: "spans", name: "Spans", width: "70px", isEnd: true, cell: (one) => count(one.spans) },
   {
     id: "tokens",

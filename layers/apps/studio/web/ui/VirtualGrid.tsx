@@ -14,6 +14,8 @@ export interface Column<A> {
   /** Where it stands in the two lines that a row has on narrow pages; absent: it is left out there. */
   readonly narrow?: "title" | "aside" | "line" | "end"
   readonly isEnd?: boolean
+  /** It is left out where there is not much room. */
+  readonly isWide?: boolean
   readonly cell: (item: A, index: number) => ReactNode
 }
 
@@ -34,13 +36,19 @@ interface VirtualGridProps<A> {
   readonly follows?: boolean
 }
 
+// What a row cannot be narrower than; the table then scrolls sideways in its own box.
+const leastWidth = (columns: ReadonlyArray<{ readonly width: string }>): number =>
+  columns.reduce((all, { width }) => all + Number(/\d+/.exec(width)?.[0] ?? 0) + 12, 12)
+
 const spare = 8
 const narrowHeight = 54
 
 export const VirtualGrid = <A,>(props: VirtualGridProps<A>) => {
-  const { chosen, className = "", columns, count, follows = false, label, onOpen, onSight, row } = props
+  const { chosen, className = "", count, follows = false, label, onOpen, onSight, row } = props
   const id = useId()
   const isNarrow = useMedia("(max-width: 719px)")
+  const isTight = useMedia("(max-width: 1499px)")
+  const columns = isTight ? props.columns.filter(({ isWide }) => isWide !== true) : props.columns
   const height = isNarrow ? narrowHeight : (props.rowHeight ?? 32)
   const scroller = useRef<HTMLDivElement>(null)
   const [top, setTop] = useState(0)
@@ -103,6 +111,7 @@ export const VirtualGrid = <A,>(props: VirtualGridProps<A>) => {
     event.preventDefault()
   }
 
+  const least = isNarrow ? 0 : leastWidth(columns)
   const template = { gridTemplateColumns: columns.map(({ width }) => width).join(" ") }
   const shown: Array<ReactNode> = []
   for (let index = from; index <= to; index++) {
@@ -152,7 +161,7 @@ export const VirtualGrid = <A,>(props: VirtualGridProps<A>) => {
       role="grid"
       tabIndex={0}
     >
-      <div className={isNarrow ? "sr-only" : "vhead"} role="rowgroup">
+      <div className={isNarrow ? "sr-only" : "vhead"} role="rowgroup" style={{ minWidth: least }}>
         <div aria-rowindex={1} className="vhead-row" role="row" style={template}>
           {columns.map((column) =>
             isNarrow && column.narrow === undefined ? null : (
@@ -163,7 +172,7 @@ export const VirtualGrid = <A,>(props: VirtualGridProps<A>) => {
           )}
         </div>
       </div>
-      <div className="vbody" role="rowgroup" style={{ height: count * height }}>
+      <div className="vbody" role="rowgroup" style={{ height: count * height, minWidth: least }}>
         {shown}
       </div>
     </div>
