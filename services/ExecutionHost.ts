@@ -444,6 +444,10 @@ export const HistoryEntry = Schema.Struct({
   step: Schema.optionalKey(Schema.String),
   /** The sub-flows that it belongs to, outermost first. */
   path: Schema.Array(Schema.String),
+  /** The keys of the steps that run these sub-flows; absent where there are none. */
+  inside: Schema.optionalKey(Schema.Array(Schema.String)),
+  /** Which run of the step it is about: what begins and ends under one path and run belongs together. */
+  run: Schema.optionalKey(Schema.String),
   /** `done`, `failed`, `asked`, `sleeps`, `started`, `signal`, `answer`, ... */
   what: Schema.String,
   /** The signal, question or reason, where there is one. */
@@ -452,6 +456,21 @@ export const HistoryEntry = Schema.Struct({
 
 /** Something that has happened to a step, as a type. @category models */
 export type HistoryEntry = typeof HistoryEntry.Type
+
+/**
+ * Reads a journal append by append, for those who follow an execution: what was taken in is not read again.
+ *
+ * @category models
+ */
+export interface JournalReader {
+  /**
+   * Takes in the appends behind those before; gives what has happened in them. Besides what `history` tells, it tells
+   * where runs of steps have begun (`began`). After a failure it is of no use any more.
+   */
+  readonly take: (
+    entries: ReadonlyArray<{ readonly seq: number; readonly at: number; readonly records: ReadonlyArray<Schema.Json> }>
+  ) => Effect.Effect<ReadonlyArray<HistoryEntry>, FlowFailed>
+}
 
 /**
  * A flow as a host runs it: made by `TriggerFlow.toLayer`.
@@ -498,6 +517,8 @@ export interface FlowRunner {
     snapshot: Schema.Json | undefined,
     entries: ReadonlyArray<{ readonly seq: number; readonly at: number; readonly records: ReadonlyArray<Schema.Json> }>
   ) => Effect.Effect<ReadonlyArray<HistoryEntry>, FlowFailed>
+  /** The same for those who go on reading as the journal grows. Absent: this runner cannot. */
+  readonly reader?: (snapshot: Schema.Json | undefined) => Effect.Effect<JournalReader, FlowFailed>
 }
 
 /**

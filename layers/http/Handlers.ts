@@ -73,9 +73,9 @@ const statusOf: { readonly [what: string]: Mermaid.Status } = {
 /** How far the steps have come, by what has happened to them. @category conversions */
 export const stepsOf = (history: ReadonlyArray<HistoryEntry>): ReadonlyMap<string, Mermaid.Status> => {
   const steps = new Map<string, Mermaid.Status>()
-  for (const { path, step, what } of history) {
+  for (const { inside = [], step, what } of history) {
     const status = statusOf[what]
-    if (step !== undefined && status !== undefined) steps.set([...path, step].join("/"), status)
+    if (step !== undefined && status !== undefined) steps.set([...inside, step].join("/"), status)
   }
   return steps
 }

@@ -322,19 +322,25 @@ const loose = (api: AnyApi, group: string, build: (handlers: LooseHandlers) => L
   // The endpoints of the group are those that `Api.make` has made of the same entries.
   HttpApiBuilder.group(api as never, group as never, build as never) as unknown as Layer.Layer<never>
 
-interface Built<R> {
+/**
+ * Agents and flows as an application of effect, to be mounted in a larger one.
+ *
+ * @category models
+ */
+export interface Application<R> {
   readonly app: Effect.Effect<
     HttpServerResponse.HttpServerResponse,
     never,
     R | Scope.Scope | HttpServerRequest.HttpServerRequest
   >
+  /** Gives streams their last event, and lets requests end until the deadline. */
   readonly close: Effect.Effect<void>
 }
 
 const build = Effect.fnUntraced(function* <R>(
   definition: Api.Definition<Api.Agents, Api.Flows>,
   options: Options<R>
-): Effect.fn.Return<Built<R>, never, Scope.Scope> {
+): Effect.fn.Return<Application<R>, never, Scope.Scope> {
   const limits = options.limits ?? {}
   const scope = yield* Effect.scope
   const known = yield* Effect.serviceOption(Runs.Registry)
@@ -406,6 +412,23 @@ const build = Effect.fnUntraced(function* <R>(
 export const api = <const A extends Api.Agents = {}, const F extends Api.Flows = {}>(
   definition: Api.Definition<A, F>
 ): Api.Of<A, F> => Api.make(definition)
+
+/**
+ * Agents and flows as an application that another one mounts, below a path that it takes off. It lives as long as the
+ * Scope; whoever mounts it closes it first. It has to be told who checks its callers: `auth`, which may be
+ * `Auth.elsewhere`. What agents and flows need is taken from where it is made.
+ *
+ * @category constructors
+ */
+export const application = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+  definition: Api.Definition<A, F>,
+  options: Options<R>
+): Effect.Effect<Application<R>, UnsafeBinding, Services<A, F> | Scope.Scope> =>
+  Effect.gen(function* () {
+    if (options.auth === undefined) return yield* new UnsafeBinding({})
+    yield* Effect.context<Services<A, F>>()
+    return yield* build(definition, options)
+  })
 
 /**
  * Serves agents and flows on an `HttpServer`. Fails with `UnsafeBinding` where it has no `auth` and listens on other

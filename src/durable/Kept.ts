@@ -3,6 +3,7 @@ import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type {
   ExecutionHostError,
   ExecutionJournal,
@@ -12,7 +13,15 @@ import type {
   RunningExecution,
   WrittenExecution
 } from "../../services/ExecutionHost.ts"
-import type { Append, Journal, JournalHead, JournalStore } from "../../services/JournalStore.ts"
+import type {
+  Append,
+  Journal,
+  JournalCorrupt,
+  JournalEntry,
+  JournalHead,
+  JournalStore,
+  JournalStoreError
+} from "../../services/JournalStore.ts"
 import type { Settings } from "./Settings.ts"
 
 /**
@@ -116,4 +125,39 @@ export const writtenOf = ({ entries, head, snapshot }: Journal): WrittenExecutio
   id: head.id,
   snapshot: snapshot?.json,
   records: entries.flatMap(({ records }) => records)
+})
+
+/**
+ * All that is kept of a journal: the oldest snapshot, where the beginning is gone or there was none since it is a fork,
+ * and what follows.
+ *
+ * @category reading
+ */
+export const keptOf = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  id: string
+): Effect.fn.Return<Pick<Journal, "snapshot" | "entries">, JournalCorrupt | JournalStoreError> {
+  const entries = yield* entriesOf(store, id, 1)
+  const [first] = entries
+  if (first === undefined) return { entries }
+  // The first entry that is kept comes with a snapshot that has taken it in.
+  const begun = Option.getOrUndefined(yield* store.read(id, { until: first.seq }))?.snapshot
+  if (begun === undefined) return { entries }
+  return { snapshot: begun, entries: entries.filter(({ seq }) => seq > begun.seq) }
+})
+
+/** The entries of a journal from one on. @category reading */
+export const entriesOf = Effect.fnUntraced(function* (
+  store: JournalStore["Service"],
+  id: string,
+  from: number
+): Effect.fn.Return<ReadonlyArray<JournalEntry>, JournalCorrupt | JournalStoreError> {
+  const entries: Array<JournalEntry> = []
+  for (let next = from; ;) {
+    const page = yield* store.history(id, { from: next, limit: 1000 })
+    for (const entry of page) entries.push(entry)
+    const last = page.at(-1)
+    if (last === undefined || page.length < 1000) return entries
+    next = last.seq + 1
+  }
 })

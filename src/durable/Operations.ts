@@ -3,11 +3,11 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { ExecutionKeeper, ForkOptions } from "../../services/ExecutionKeeper.ts"
-import type { JournalEntry, JournalHead } from "../../services/JournalStore.ts"
+import type { JournalHead } from "../../services/JournalStore.ts"
 import { freshId } from "../triggerflow/Opening.ts"
 import { summaryOf } from "./Hosting.ts"
 import type { Keeper } from "./Keeper.ts"
-import { versionOf, writtenOf } from "./Kept.ts"
+import { keptOf, versionOf, writtenOf } from "./Kept.ts"
 
 type Trouble = Host.UnknownExecution | Host.ExecutionHostError
 
@@ -27,32 +27,12 @@ export const of = (keeper: Keeper): ExecutionKeeper["Service"] => {
       : Effect.succeed(runner)
   }
 
-  /** All that is kept of a journal: the oldest snapshot, if the beginning is gone, and what follows. */
-  const kept = (id: string, operation: string) =>
-    Effect.gen(function* () {
-      const entries: Array<JournalEntry> = []
-      for (let from = 1; ;) {
-        const page = yield* store.history(id, { from, limit: 1000 })
-        entries.push(...page)
-        const last = page.at(-1)
-        if (last === undefined || page.length < 1000) break
-        from = last.seq + 1
-      }
-      const [first] = entries
-      if (first === undefined) return { snapshot: undefined, entries }
-      // Where the beginning is gone, or there was none since it is a fork, the first entry comes with a snapshot that has
-      // taken it in.
-      const begun = Option.getOrUndefined(yield* store.read(id, { until: first.seq }))?.snapshot
-      if (begun === undefined) return { snapshot: undefined, entries }
-      return { snapshot: begun.json, entries: entries.filter(({ seq }) => seq > begun.seq) }
-    }).pipe(Effect.mapError(keeper.storeFailed(operation)))
-
   const history: ExecutionKeeper["Service"]["history"] = (id) =>
     Effect.gen(function* () {
       const operation = `read the history of ${id}`
       const runner = yield* runnerOf(yield* headOf(id), operation)
-      const { entries, snapshot } = yield* kept(id, operation)
-      return yield* runner.history(snapshot, entries)
+      const { entries, snapshot } = yield* Effect.mapError(keptOf(store, id), keeper.storeFailed(operation))
+      return yield* runner.history(snapshot?.json, entries)
     })
 
   const place = (id: string, { seq, step }: ForkOptions) =>

@@ -18,6 +18,7 @@ import { freshId } from "../../../src/agent/Conversation.ts"
 import type * as Flow from "../../../src/triggerflow/Flow.ts"
 import * as Hosted from "../../../src/triggerflow/hosting/Hosted.ts"
 import type { Spec } from "../../../src/triggerflow/Spec.ts"
+import type * as Durable from "../../../src/durable/Settings.ts"
 import { durable } from "../../host/DurableHost.ts"
 import * as JournalStores from "../../store/JournalStores.ts"
 import type { Platform, Project } from "./Project.ts"
@@ -86,13 +87,14 @@ export interface Hosting {
 }
 
 /**
- * Registers the flows of a project with its host.
+ * Registers the flows of a project with its host. `options` are those of the host that it is given where it brings none.
  *
  * @category opening
  */
 export const hosting = <A>(
   project: Project,
-  context: Context.Context<A>
+  context: Context.Context<A>,
+  options: Pick<Durable.Options, "keepSnapshots"> = {}
 ): Effect.Effect<Hosting, ProjectFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const brought = Context.getOption(context, ExecutionHost)
@@ -112,7 +114,7 @@ export const hosting = <A>(
         "The host of the flows",
         Effect.flatMap(freshId, (id) =>
           // At its end nothing of it is waited for: what is under way is written down up to its last step.
-          Layer.build(durable({ runner: `cli-${id}`, drain: 0 }))
+          Layer.build(durable({ ...options, runner: `cli-${id}`, drain: 0 }))
         ).pipe(Effect.provideService(JournalStore, { ...store, claim: () => Effect.succeed([]) }))
       )
       host = Context.get(made, ExecutionHost)

@@ -42,6 +42,20 @@ export type Needs<A, F extends ReadonlyArray<unknown>> = Exclude<
 >
 
 /**
+ * What a million tokens of a model cost, in whatever money the project counts in.
+ *
+ * @category models
+ */
+export interface Price {
+  readonly input: number
+  readonly output: number
+  /** Input that was read from the provider's cache. Default: as other input. */
+  readonly cachedInput?: number | undefined
+  /** Input that was written to the provider's cache. Default: as other input. */
+  readonly cacheWriteInput?: number | undefined
+}
+
+/**
  * What a project is made of.
  *
  * @category models
@@ -51,6 +65,8 @@ export interface Definition<A extends Readonly<Record<string, AnyAgent>>, F exte
   readonly agents?: A | undefined
   /** The flows; each is called by its own name. */
   readonly flows?: F | undefined
+  /** What tokens cost, by the name of the model as its provider says it; `*` stands for all others. For the studio. */
+  readonly prices?: { readonly [model: string]: Price } | undefined
 }
 
 /**
@@ -62,6 +78,7 @@ export interface Project {
   readonly [TypeId]: object
   readonly agents: Readonly<Record<string, AnyAgent>>
   readonly flows: ReadonlyArray<AnyFlow>
+  readonly prices: { readonly [model: string]: Price }
   /** What agents and flows need, and whatever else is in it: see `defineConfig`. */
   readonly layer: Layer.Layer<never, unknown, Platform>
 }
@@ -103,5 +120,6 @@ export const defineConfig = <
   [TypeId]: copy,
   agents: definition.agents ?? {},
   flows: definition.flows ?? [],
+  prices: definition.prices ?? {},
   layer: definition.layer ?? Layer.empty
 })

@@ -67,6 +67,9 @@ export const ActionInfo = Schema.Struct({
   input: optional(JsonObject)
 })
 
+/** An action, as a type. @category models */
+export type ActionInfo = typeof ActionInfo.Type
+
 /** An agent of the project. @category models */
 export const AgentInfo = Schema.Struct({
   /** What it is called by in paths. */
@@ -89,6 +92,8 @@ export const AgentInfo = Schema.Struct({
 /** A flow of the project. @category models */
 export const FlowInfo = Schema.Struct({
   name: Schema.String,
+  /** What it is called by in paths: its name, or `name@version` where several versions have the name. */
+  path: Schema.String,
   version: optional(Schema.String),
   fingerprint: Schema.String,
   /** JSON Schemas of the contract; `null`: it has none. */
@@ -449,6 +454,9 @@ export const MessagePart = Schema.Struct({
   value: optional(Schema.Json),
   mediaType: optional(Schema.String)
 })
+
+/** A piece of a message, as a type. @category models */
+export type MessagePart = typeof MessagePart.Type
 
 /** A request as it was given to the provider: what a prompt was rendered to. @category models */
 export const RenderedRequest = Schema.Struct({

@@ -390,8 +390,12 @@ class Fold {
   }
 }
 
-/** What a record was about: the machine that took it in, and the record as it was written and as it was taken. */
-interface Happened {
+/**
+ * What a record was about: the machine that took it in, and the record as it was written and as it was taken.
+ *
+ * @category models
+ */
+export interface Happened {
   readonly engine: Engine | undefined
   readonly record: JournalRecord
   readonly read: Record | undefined
@@ -456,11 +460,61 @@ class Follower {
   }
 }
 
-type Seen = (happened: Happened, place: number) => void
+/**
+ * Reads a journal for a flow, record by record. Its methods give what is wrong as a `Result`.
+ *
+ * @category models
+ */
+export class Reading {
+  migrated = false
+  private readonly follower: Follower
+  private readonly examined: (json: Json) => Snapshot
+  private place = -1
+
+  constructor(flow: FlowData, context: Context.Context<never>, migrations: ReadonlyArray<Migration> = []) {
+    this.follower = new Follower(flow, context)
+    this.examined = (json) => {
+      const { findings, snapshot } = Loading.examine(flow, json, context, migrations)
+      const [first] = findings
+      if (first !== undefined || snapshot === undefined) return fail(first?.why ?? "value", issuesOf(findings))
+      if (fingerprintOf(json) !== snapshot.definition.fingerprint) this.migrated = true
+      return snapshot
+    }
+  }
+
+  private tried<A>(f: () => A): Result.Result<A, Unreadable> {
+    try {
+      return Result.succeed(f())
+    } catch (wrong) {
+      const at = this.place < 0 ? "" : `record ${this.place}: `
+      if (wrong instanceof Wrong) return Result.fail({ why: wrong.why, issue: `${at}${wrong.issue}` })
+      return Result.fail({ why: "value", issue: `${at}${String(wrong)}` })
+    }
+  }
+
+  /** Begins at a snapshot. */
+  load(snapshot: Json): Result.Result<void, Unreadable> {
+    return this.tried(() => this.follower.load(this.examined(snapshot)))
+  }
+
+  /** Takes in the next record; gives what it was about. */
+  take(record: Json): Result.Result<Happened | undefined, Unreadable> {
+    this.place++
+    return this.tried(() => this.follower.follow(record, this.examined))
+  }
+
+  /** The execution as it stands after the last record. Nothing is to be taken in after it. */
+  end(): Result.Result<Folded, Unreadable> {
+    return this.tried(() => {
+      const snapshot = this.follower.snapshot()
+      const engine = this.follower.root?.engine ?? fail("value", "it is empty")
+      return { snapshot, engine, migrated: this.migrated }
+    })
+  }
+}
 
 /**
- * Reads a journal for a flow. `written.snapshot` is the newest snapshot, `written.records` are those behind it; `seen` is
- * told of each record.
+ * Reads a journal for a flow. `written.snapshot` is the newest snapshot, `written.records` are those behind it.
  *
  * @category conversions
  */
@@ -468,35 +522,18 @@ export const fold = (
   flow: FlowData,
   written: { readonly snapshot: Json | undefined; readonly records: ReadonlyArray<Json> },
   context: Context.Context<never>,
-  migrations: ReadonlyArray<Migration> = [],
-  seen?: Seen
+  migrations: ReadonlyArray<Migration> = []
 ): Result.Result<Folded, Unreadable> => {
-  let migrated = false
-  const examined = (json: Json): Snapshot => {
-    const { findings, snapshot } = Loading.examine(flow, json, context, migrations)
-    const [first] = findings
-    if (first !== undefined || snapshot === undefined) return fail(first?.why ?? "value", issuesOf(findings))
-    if (fingerprintOf(json) !== snapshot.definition.fingerprint) migrated = true
-    return snapshot
+  const reading = new Reading(flow, context, migrations)
+  if (written.snapshot !== undefined) {
+    const loaded = reading.load(written.snapshot)
+    if (Result.isFailure(loaded)) return Result.fail(loaded.failure)
   }
-  const follower = new Follower(flow, context)
-  let place = -1
-  try {
-    if (written.snapshot !== undefined) follower.load(examined(written.snapshot))
-    for (const json of written.records) {
-      place++
-      const happened = follower.follow(json, examined)
-      if (happened !== undefined) seen?.(happened, place)
-    }
-    const snapshot = follower.snapshot()
-    const engine = follower.root?.engine
-    if (engine === undefined) return fail("value", "it is empty")
-    return Result.succeed({ snapshot, engine, migrated })
-  } catch (wrong) {
-    const at = place < 0 ? "" : `record ${place}: `
-    if (wrong instanceof Wrong) return Result.fail({ why: wrong.why, issue: `${at}${wrong.issue}` })
-    return Result.fail({ why: "value", issue: `${at}${String(wrong)}` })
+  for (const json of written.records) {
+    const taken = reading.take(json)
+    if (Result.isFailure(taken)) return Result.fail(taken.failure)
   }
+  return reading.end()
 }
 
 const issuesOf = (findings: ReadonlyArray<Loading.Finding>): string =>

@@ -3,7 +3,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { Json } from "effect/Schema"
-import type { FlowRunner, HistoryEntry, JournalBatch, WrittenExecution } from "../../../services/ExecutionHost.ts"
+import type { FlowRunner, JournalBatch, JournalReader, WrittenExecution } from "../../../services/ExecutionHost.ts"
 import { type FlowFailed } from "../../../services/ExecutionHost.ts"
 import * as FlowError from "../FlowError.ts"
 import * as Running from "../hosting/Running.ts"
@@ -31,13 +31,27 @@ export const of = (
   flow: FlowData,
   context: Context.Context<never>,
   migrations: ReadonlyArray<Migration>
-): Pick<FlowRunner, "recover" | "read" | "fork" | "history"> => {
+): Pick<FlowRunner, "recover" | "read" | "fork" | "history" | "reader"> => {
   const refuse = (id: string, { issue, why }: Folding.Unreadable) =>
     Effect.fail(Running.refused(flow, id, new FlowError.NotLoadable({ why, issue })))
   const folded = (written: WrittenExecution): Effect.Effect<Folding.Folded, FlowFailed> =>
     Effect.suspend(() => {
       const result = Folding.fold(flow, written, context, migrations)
       return Result.isSuccess(result) ? Effect.succeed(result.success) : refuse(written.id, result.failure)
+    })
+  const telling = (snapshot: Json | undefined, begins: boolean): Effect.Effect<JournalReader, FlowFailed> =>
+    Effect.suspend(() => {
+      const reading = new Folding.Reading(flow, context, migrations)
+      const loaded = snapshot === undefined ? Result.succeed(undefined) : reading.load(snapshot)
+      if (Result.isFailure(loaded)) return refuse("", loaded.failure)
+      const told = new History.Telling(reading, begins)
+      return Effect.succeed({
+        take: (entries) =>
+          Effect.suspend(() => {
+            const happened = told.take(entries)
+            return Result.isSuccess(happened) ? Effect.succeed(happened.success) : refuse("", happened.failure)
+          })
+      })
     })
   return {
     recover: (written, journal) =>
@@ -74,24 +88,7 @@ export const of = (
         }
         return Effect.succeed(Snapshots.toJson({ ...snapshot, execution: { ...execution, executionId: id } }))
       }),
-    history: (snapshot, entries) =>
-      Effect.suspend(() => {
-        const happened: Array<HistoryEntry> = []
-        const places = entries.flatMap(({ at, records, seq }) => records.map(() => ({ at, seq })))
-        const records = entries.flatMap(({ records }) => records)
-        const result = Folding.fold(
-          flow,
-          { snapshot, records },
-          context,
-          migrations,
-          ({ engine, read, record }, at) => {
-            const place = places[at]
-            const entry = engine === undefined ? undefined : History.entryOf(engine, record, read)
-            if (engine === undefined || entry === undefined || place === undefined) return
-            happened.push({ ...place, path: History.pathOf(engine), ...entry })
-          }
-        )
-        return Result.isSuccess(result) ? Effect.succeed(happened) : refuse("", result.failure)
-      })
+    history: (snapshot, entries) => Effect.flatMap(telling(snapshot, false), ({ take }) => take(entries)),
+    reader: (snapshot) => telling(snapshot, true)
   }
 }

@@ -1,0 +1,266 @@
+/**
+ * The studio of a project: one local server with its agents and flows (`/api`, as `effigent/layers/http` serves them),
+ * with traces, timelines, prompts and approvals beside them (`/studio`), and with the pages that show them. It needs no
+ * network, and nothing of it leaves the machine.
+ */
+import * as Context from "effect/Context"
+import * as Crypto from "node:crypto"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as HttpRouter from "effect/http/HttpRouter"
+import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
+import type * as HttpServerResponse from "effect/http/HttpServerResponse"
+import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
+import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as PubSub from "effect/PubSub"
+import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import { join } from "node:path"
+import { ApprovalGate } from "../../../services/Action.ts"
+import { ExecutionHost } from "../../../services/ExecutionHost.ts"
+import { ExecutionKeeper } from "../../../services/ExecutionKeeper.ts"
+import { SessionStore } from "../../../services/SessionStore.ts"
+import * as Telemetry from "../../../services/Telemetry.ts"
+import * as Runs from "../../../src/run/Runs.ts"
+import * as Auth from "../../http/Auth.ts"
+import * as Edge from "../../http/Edge.ts"
+import * as Http from "../../http/Http.ts"
+import * as Problem from "../../http/Problem.ts"
+import { Streams } from "../../http/Streams.ts"
+import * as SessionStores from "../../store/SessionStores.ts"
+import * as Open from "../config/Open.ts"
+import type { Platform, Project } from "../config/Project.ts"
+import { definitionOf, flowNames } from "../config/Served.ts"
+import * as Access from "./Access.ts"
+import * as Api from "./Api.ts"
+import { Approvals } from "./Approvals.ts"
+import * as Assets from "./Assets.ts"
+import * as Capture from "./Capture.ts"
+import { Evals } from "./Evals.ts"
+import { Executions } from "./Executions.ts"
+import * as Handlers from "./Handlers.ts"
+import * as Info from "./Info.ts"
+import { type Bounds, traceRow, Traces } from "./Traces.ts"
+
+/**
+ * How a studio is run.
+ *
+ * @category models
+ */
+export interface Options {
+  /** What the pages call the project. Default: the name of the folder. */
+  readonly title?: string | undefined
+  /** The folder of the project, where `.effigent/evals` lies. Default: that of the process. */
+  readonly folder?: string | undefined
+  /** Whoever has it may use the studio. Default: a random one. `false`: everybody on this machine may. */
+  readonly token?: string | false | undefined
+  /** Names that the studio is reached by, besides those of this machine. */
+  readonly hosts?: ReadonlyArray<string> | undefined
+  /** How much is kept of traces. */
+  readonly traces?: Bounds | undefined
+  /** Characters of what was said that are kept of one span. Default 262,144. */
+  readonly characters?: number | undefined
+  /** The folder with the built pages. Default: that of the package. */
+  readonly pages?: string | undefined
+  /** How long requests and streams have to end when the server closes. Default 2 s. */
+  readonly deadline?: Duration.Input | undefined
+}
+
+/**
+ * The studio listens where others than this machine may reach it.
+ *
+ * @category errors
+ */
+export class StudioExposed extends Schema.TaggedError<StudioExposed>()("StudioExposed", {
+  address: Schema.String
+}) {
+  override get message(): string {
+    return `The studio shows everything that agents are asked and answer, and ${this.address} may be reached by other machines. Use --host 127.0.0.1, or give it a token.`
+  }
+}
+
+/**
+ * A studio that is open.
+ *
+ * @category services
+ */
+export class Studio extends Context.Service<
+  Studio,
+  {
+    /** What to open: with the token. */
+    readonly url: string
+    /** The address without it. */
+    readonly baseUrl: string
+    readonly token: string | undefined
+    readonly traces: Traces
+    readonly approvals: Approvals
+  }
+>()("effigent/Studio") {}
+
+// How often readers of the news are told of changes, in milliseconds.
+const pace = 250
+
+type Request = HttpServerRequest.HttpServerRequest
+type Response = HttpServerResponse.HttpServerResponse
+type App = Effect.Effect<Response, never, Request | Scope.Scope>
+
+const below = (prefix: string, app: App): App =>
+  Effect.updateService(app, HttpServerRequest.HttpServerRequest, (request) =>
+    request.modify({ url: request.url.slice(prefix.length) || "/" })
+  )
+
+const pathOf = (url: string): string => {
+  const end = url.search(/[?#]/)
+  return end < 0 ? url : url.slice(0, end)
+}
+
+const make = Effect.fnUntraced(function* (project: Project, options: Options, port: number, token: string | undefined) {
+  const scope = yield* Effect.scope
+  const folder = options.folder ?? process.cwd()
+  const title = options.title ?? folder.split(/[\\/]/).findLast((part) => part !== "") ?? "project"
+  const traces = new Traces(options.traces)
+  const approvals = new Approvals()
+  const captured = Capture.make(traces, { prices: project.prices, characters: options.characters })
+  const sessions = Context.get(yield* Layer.build(SessionStores.memory), SessionStore)
+  const base = Layer.mergeAll(
+    Layer.succeed(SessionStore, sessions),
+    Runs.layer(),
+    Layer.succeed(ApprovalGate, approvals.gate),
+    Layer.succeed(Telemetry.Current, captured)
+  )
+  const given = yield* Open.services(project, base)
+  const own = Context.get(given, Telemetry.Current)
+  const traced =
+    own === undefined || own === captured ? given : Context.add(given, Telemetry.Current, Capture.both(own, captured))
+  const hosting = yield* Open.hosting(project, traced, { keepSnapshots: 400 })
+  const hosted = Context.add(traced, ExecutionHost, hosting.host)
+  const services = hosting.keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, hosting.keeper)
+  const application = Http.application(definitionOf(project, { title }), {
+    auth: Auth.elsewhere,
+    disconnect: "detach",
+    deadline: options.deadline ?? "2 seconds"
+  })
+  // What the agents need is in the Layer of the project, as the type of `defineConfig` says.
+  const needsNothing = application as Effect.Effect<Http.Application<never>, Http.UnsafeBinding, Scope.Scope>
+  const api = yield* Effect.provideContext(Effect.orDie(needsNothing), services)
+  const names = flowNames(project.flows)
+  const ticks = yield* PubSub.sliding<Handlers.Tick>(256)
+  const streams = new Streams({ heartbeat: 15_000, stall: 60_000, perClient: 1_000, total: 1_000 })
+  yield* Effect.forkIn(streams.keep, scope)
+  yield* Effect.forkIn(telling(traces, approvals, ticks), scope)
+  const serving: Handlers.Serving = {
+    project,
+    flows: new Map(project.flows.map((flow, at) => [names[at] ?? flow.name, flow])),
+    info: {
+      title,
+      version: Assets.version(),
+      agents: yield* Effect.forEach(Object.entries(project.agents), ([name, agent]) => Info.agentOf(name, agent)),
+      flows: project.flows.map((flow, at) => Info.flowOf(flow, names[at] ?? flow.name)),
+      capabilities: {
+        durable: hosting.keeps,
+        history: hosting.store !== undefined,
+        sessions: Context.get(given, SessionStore) !== sessions,
+        approvals: Context.get(given, ApprovalGate) === approvals.gate,
+        evals: false,
+        prices: Object.keys(project.prices).length > 0
+      }
+    },
+    streams,
+    registry: Context.get(given, Runs.Registry),
+    approvals,
+    executions: new Executions(hosting, traces),
+    traces,
+    evals: new Evals(join(folder, ".effigent", "evals")),
+    ticks
+  }
+  const state: Edge.State = { isClosing: false, active: new Set() }
+  const routes = HttpApiBuilder.layer(Api.StudioApi).pipe(
+    Layer.provide(Handlers.all(serving)),
+    Layer.provide(HttpServer.layerServices)
+  )
+  const router = yield* HttpRouter.toHttpEffect(routes)
+  const studio = Edge.around<never>({
+    auth: Auth.elsewhere,
+    origins: [],
+    body: 1_048_576,
+    headers: 16_384,
+    url: 8_192,
+    bodyTime: 30_000,
+    open: new Set(),
+    state
+  })(router)
+  const pages = options.pages ?? Assets.defaultFolder()
+  const settings: Access.Settings = { token, port, hosts: (options.hosts ?? []).map((host) => host.toLowerCase()) }
+  const apps: { readonly [prefix: string]: App } = {
+    api: below("/api", Effect.provideContext(api.app, services)),
+    studio
+  }
+  const app: App = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    Effect.flatMap(Access.check(request, settings), (instead) => {
+      if (instead !== undefined) return Effect.succeed(instead)
+      const path = pathOf(request.url)
+      const [, prefix = ""] = /^\/(api|studio)(?:\/|$)/.exec(path) ?? []
+      const found = apps[prefix]
+      if (found !== undefined) return found
+      if (request.method === "GET" || request.method === "HEAD") return Assets.respond(pages, path)
+      return Problem.response(Problem.refuse(404, "UnknownPath", "Pages are read with GET."))
+    })
+  )
+  const close = Effect.suspend(() => {
+    state.isClosing = true
+    const ended = Effect.timeoutOrElse(streams.close, {
+      duration: options.deadline ?? "2 seconds",
+      orElse: () => Effect.void
+    })
+    return Effect.asVoid(Effect.all([ended, api.close], { concurrency: 2 }))
+  })
+  return { app, close, traces, approvals }
+})
+
+// Tells readers of the news what has changed.
+const telling = (traces: Traces, approvals: Approvals, ticks: PubSub.PubSub<Handlers.Tick>): Effect.Effect<never> => {
+  let version = approvals.version
+  const look = Effect.suspend(() => {
+    const changed = [...traces.changed].map(traceRow)
+    traces.changed.clear()
+    const isNew = approvals.version !== version
+    version = approvals.version
+    if (changed.length === 0 && !isNew) return Effect.void
+    return PubSub.publish(ticks, { traces: changed, waiting: isNew ? approvals.waiting : undefined })
+  })
+  return Effect.forever(Effect.andThen(Effect.sleep(pace), look))
+}
+
+/**
+ * Opens the studio of a project on an `HttpServer`. Fails where the project cannot be opened, and where it would listen
+ * to other machines without a token.
+ *
+ * @category layers
+ */
+export const layer = (
+  project: Project,
+  options: Options = {}
+): Layer.Layer<Studio, Open.ProjectFailed | StudioExposed, HttpServer.HttpServer | Platform> =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { address } = yield* HttpServer.HttpServer
+      const token =
+        options.token === false ? undefined : (options.token ?? Crypto.randomBytes(24).toString("base64url"))
+      const baseUrl = HttpServer.formatAddress(address)
+      if (token === undefined && !NetAddress.isUnixPathAddress(address) && !NetAddress.isLoopback(address.address))
+        return yield* new StudioExposed({ address: baseUrl })
+      const port = NetAddress.isUnixPathAddress(address) ? 0 : address.port
+      const { app, approvals, close, traces } = yield* make(project, options, port, token)
+      const url = token === undefined ? `${baseUrl}/` : `${baseUrl}/?token=${token}`
+      // Closed before the server is: it was opened after it.
+      return Layer.effect(
+        Studio,
+        Effect.as(
+          Effect.addFinalizer(() => close),
+          { url, baseUrl, token, traces, approvals }
+        )
+      ).pipe(Layer.provideMerge(HttpServer.serve(app)))
+    })
+  )

@@ -1,0 +1,175 @@
+/**
+ * The timeline of an execution: its journal, read once and then append by append, as rows of steps with their times. Pages
+ * are cut out of the rows, so that a long one costs no more than its page.
+ */
+import type { HistoryEntry } from "../../../services/ExecutionHost.ts"
+import type * as Api from "./Api.ts"
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+type Row = Mutable<Api.TimelineRow>
+
+type State = Mutable<Api.StepState>
+
+/** What ends a run of a step; what else is told of one goes on. */
+const ended: { readonly [what: string]: Api.TimelineRow["status"] } = { done: "done", failed: "failed" }
+
+const waits: ReadonlySet<string> = new Set(["asked", "sleeps", "retried"])
+
+/** Which rows are shown. @category models */
+export interface Query {
+  readonly offset?: number | undefined
+  readonly limit?: number | undefined
+  readonly order?: "oldest" | "newest" | undefined
+  readonly kind?: Row["kind"] | undefined
+  readonly key?: string | undefined
+  readonly status?: Api.TimelineRow["status"] | undefined
+}
+
+/** The key of a step in a picture of its flow. @category conversions */
+export const keyOf = ({ inside = [], step }: Pick<HistoryEntry, "inside" | "step">): string | undefined =>
+  step === undefined ? undefined : [...inside, step].join("/")
+
+/**
+ * The timeline of one execution, as far as it was read.
+ *
+ * @category models
+ */
+export class Timeline {
+  /** What has happened, entry by entry; beginnings of runs are left out. */
+  readonly history: Array<HistoryEntry> = []
+  readonly rows: Array<Row> = []
+  readonly states = new Map<string, State>()
+  /** Steps that have changed since somebody asked for them. */
+  readonly complete: boolean
+  /** The append up to which it was read. */
+  seq: number
+  private readonly open = new Map<string, Row>()
+  private readonly changes: Array<{ readonly seq: number; readonly key: string }> = []
+  private steps = 0
+
+  constructor(seq: number, complete: boolean) {
+    this.seq = seq
+    this.complete = complete
+  }
+
+  /** Takes in what has happened since. */
+  take(entries: ReadonlyArray<HistoryEntry>): void {
+    for (const entry of entries) {
+      if (entry.what !== "began") this.history.push(entry)
+      const key = keyOf(entry)
+      if (key !== undefined && entry.run !== undefined && entry.what !== "emitted") this.step(entry, key, entry.run)
+      else this.event(entry, key)
+    }
+  }
+
+  private event({ at, name, seq, what, path }: HistoryEntry, key: string | undefined): void {
+    const row: Row = { index: this.rows.length, kind: "event", what, seq, startedAt: at }
+    if (name !== undefined) row.name = name
+    if (key !== undefined) row.key = key
+    this.rows.push(row)
+    if (what === "decided" && key !== undefined) this.change(key, seq, at).status = "done"
+    if (path.length > 0 || (what !== "closed" && what !== "cancelled" && what !== "failed")) return
+    // What was at work then was stopped.
+    for (const row of this.open.values()) this.close(row, "stopped", what, seq, at)
+    this.open.clear()
+  }
+
+  private step(entry: HistoryEntry, key: string, run: string): void {
+    const { at, name, path, seq, what } = entry
+    const id = `${path.join("/")}|${run}`
+    let row = this.open.get(id)
+    if (row === undefined) {
+      const state = this.change(key, seq, at)
+      row = {
+        index: this.rows.length,
+        kind: "step",
+        what: "running",
+        key,
+        attempt: ++state.runs,
+        status: "running",
+        seq,
+        startedAt: at
+      }
+      state.startedAt ??= at
+      state.status = "running"
+      this.steps++
+      this.rows.push(row)
+      this.open.set(id, row)
+    }
+    if (what === "began") return
+    const end = ended[what]
+    if (end !== undefined) {
+      this.open.delete(id)
+      return this.close(row, end, what, seq, at)
+    }
+    row.what = what
+    if (name !== undefined) row.name = name
+    if (!waits.has(what)) return
+    row.status = "waiting"
+    this.change(key, seq, at).status = "waiting"
+  }
+
+  private close(row: Row, status: NonNullable<Row["status"]>, what: string, seq: number, at: number): void {
+    row.status = status
+    row.what = what
+    row.endSeq = seq
+    row.endedAt = at
+    row.duration = at - row.startedAt
+    if (row.key === undefined) return
+    const state = this.change(row.key, seq, at)
+    if (status === "done") state.done++
+    if (status === "failed") state.failed++
+    state.endedAt = at
+    state.status = status
+  }
+
+  private change(key: string, seq: number, at: number): State {
+    const known = this.states.get(key)
+    this.changes.push({ seq, key })
+    if (known !== undefined) return known
+    const state: State = { key, status: "running", runs: 0, done: 0, failed: 0, startedAt: at }
+    this.states.set(key, state)
+    return state
+  }
+
+  /** Steps that have changed behind an append. */
+  changed(since: number): ReadonlyArray<Api.StepState> {
+    const keys = new Set<string>()
+    for (let at = this.changes.length - 1; at >= 0; at--) {
+      const change = this.changes[at]
+      if (change === undefined || change.seq <= since) break
+      keys.add(change.key)
+    }
+    return [...this.states.values()].filter(({ key }) => keys.has(key)).map((state) => ({ ...state }))
+  }
+
+  /** A page of the rows. */
+  page(query: Query): Api.TimelinePage {
+    const { kind, key, limit = 200, offset = 0, order = "oldest", status } = query
+    const isWhole = kind === undefined && key === undefined && status === undefined
+    const rows = isWhole
+      ? this.rows
+      : this.rows.filter(
+          (row) =>
+            (kind === undefined || row.kind === kind) &&
+            (key === undefined || row.key === key) &&
+            (status === undefined || row.status === status)
+        )
+    const from = order === "oldest" ? offset : Math.max(0, rows.length - offset - limit)
+    const to = order === "oldest" ? offset + limit : Math.max(0, rows.length - offset)
+    const cut = rows.slice(from, to)
+    const first = this.rows[0]
+    const last = this.history.at(-1)
+    return {
+      total: rows.length,
+      steps: this.steps,
+      offset,
+      rows: (order === "oldest" ? cut : cut.toReversed()).map((row) => ({ ...row })),
+      seq: this.seq,
+      complete: this.complete,
+      ...(first === undefined ? {} : { startedAt: first.startedAt }),
+      ...(last === undefined ? {} : { endedAt: last.at })
+    }
+  }
+}
