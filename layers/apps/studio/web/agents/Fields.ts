@@ -7,18 +7,19 @@ import type { Json } from "../data/JsonSchema.ts"
 
 export type FieldStatus = "waiting" | "streaming" | "done" | "corrected"
 
-export type FieldPath = ReadonlyArray<string | number>
+/** A path as events print it, `tasks[0]."a.b"`, in parts. */
+export const partsOf = (path: string): ReadonlyArray<string> =>
+  Array.from(path.matchAll(/("(?:[^"\\]|\\.)*")|\[(\d+)\]|([^.[\]"]+)/g), ([, quoted, index, key]) => {
+    if (quoted === undefined) return index ?? key ?? ""
+    const text: unknown = JSON.parse(quoted)
+    return String(text)
+  })
 
 export class Leaf {
-  readonly path: FieldPath
   readonly text = new GrowingText()
   status: FieldStatus = "waiting"
   value: Json | undefined
   wasVoid = false
-
-  constructor(path: FieldPath) {
-    this.path = path
-  }
 }
 
 /** A place in the tree: a leaf, or what has further places below it. */
@@ -32,7 +33,7 @@ const branch = (name: string): Branch => ({ name, leaf: undefined, children: new
 
 interface Told {
   readonly _tag: "Field" | "Reset"
-  readonly path: FieldPath
+  readonly path: string
   readonly isComplete?: boolean
   readonly delta?: string
   readonly value?: Json
@@ -40,6 +41,8 @@ interface Told {
 
 export class Fields {
   readonly root: Branch = branch("")
+  /** By the path as events print it, so that a piece of text costs one look-up. */
+  private readonly leaves = new Map<string, Leaf>()
   /** How many leaves there are. */
   size = 0
 
@@ -51,7 +54,13 @@ export class Fields {
       this.clear(told.path)
       return
     }
-    const leaf = this.leafAt(told.path)
+    // An answer that is one text is drawn as such.
+    if (told.path === "") return
+    let leaf = this.leaves.get(told.path)
+    if (leaf === undefined) {
+      leaf = this.leafAt(partsOf(told.path))
+      this.leaves.set(told.path, leaf)
+    }
     if (leaf.status === "waiting") {
       leaf.status = "streaming"
       leaf.text.clear()
@@ -62,9 +71,9 @@ export class Fields {
 
   /** The answer as it was accepted: what differs from it, or was never told, is set right. */
   settle(value: Json): void {
-    const walk = (at: Json, path: FieldPath): void => {
+    const walk = (at: Json, path: ReadonlyArray<string>): void => {
       if (typeof at === "object" && at !== null) {
-        for (const [key, child] of Object.entries(at)) walk(child, [...path, Array.isArray(at) ? Number(key) : key])
+        for (const [key, child] of Object.entries(at)) walk(child, [...path, key])
         return
       }
       const leaf = this.leafAt(path)
@@ -72,7 +81,7 @@ export class Fields {
       if (leaf.value !== undefined && leaf.value !== at) leaf.wasVoid = true
       this.complete(leaf, at)
     }
-    // An answer that is one text is drawn as such.
+    // As above.
     if (typeof value === "object" && value !== null) walk(value, [])
   }
 
@@ -85,10 +94,9 @@ export class Fields {
     }
   }
 
-  private leafAt(path: FieldPath): Leaf {
+  private leafAt(path: ReadonlyArray<string>): Leaf {
     let at = this.root
-    for (const part of path) {
-      const name = String(part)
+    for (const name of path) {
       let next = at.children.get(name)
       if (next === undefined) {
         next = branch(name)
@@ -97,15 +105,15 @@ export class Fields {
       at = next
     }
     if (at.leaf === undefined) {
-      at.leaf = new Leaf(path)
+      at.leaf = new Leaf()
       this.size++
     }
     return at.leaf
   }
 
-  private clear(path: FieldPath): void {
+  private clear(path: string): void {
     let at: Branch | undefined = this.root
-    for (const part of path) at = at?.children.get(String(part))
+    for (const part of partsOf(path)) at = at?.children.get(part)
     const walk = (one: Branch): void => {
       if (one.leaf !== undefined) {
         if (one.leaf.status !== "waiting") one.leaf.wasVoid = true

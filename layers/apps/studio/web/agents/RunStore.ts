@@ -48,9 +48,12 @@ export class RunStore {
   private frame: number | undefined
   private version = 0
   private attempt = 0
+  // The run that speaks: where the server asks the agent in a run of its own, that is the first one inside.
+  private voice: string
 
   constructor(run: string) {
     this.run = run
+    this.voice = run
     this.view = new View(run)
   }
 
@@ -64,6 +67,11 @@ export class RunStore {
   /** Where the outermost run stands. */
   get state(): RunState | undefined {
     return this.view.get(this.run)
+  }
+
+  /** What was asked of a model to answer. */
+  get requests(): RunState["requests"] {
+    return this.view.get(this.voice)?.requests ?? []
   }
 
   /** Reads the stream, from where it was left. `ended` is called once there is nothing more to read. */
@@ -122,18 +130,21 @@ export class RunStore {
   private take(envelope: RunEnvelope): void {
     if (envelope.sequence <= this.view.sequence) return
     this.view.apply(envelope)
-    const { at, event, run } = envelope
+    const { at, event, parent, run } = envelope
+    if (event._tag === "RunStarted" && parent === this.run && this.voice === this.run) this.voice = run
     this.takeCall(event, run, at)
-    if (run !== this.run) return
+    if (run !== this.run && run !== this.voice) return
     if (event._tag === "Text" || event._tag === "Reasoning") {
       if (event.attempt > this.attempt) this.begin(event.attempt)
       if (event._tag === "Text") this.text.append(event.text)
       else this.reasoning.append(event.text)
     } else if (event._tag === "Restarted") {
-      this.corrections.push({ attempt: event.attempt, reason: event.reason })
+      if (!this.corrections.some(({ attempt }) => attempt === event.attempt))
+        this.corrections.push({ attempt: event.attempt, reason: event.reason })
       this.begin(event.attempt)
     } else if (event._tag === "Custom" && event.name === "field") this.fields.take(event.value)
-    else if (event._tag === "RunCompleted" && event.value !== undefined) this.fields.settle(event.value)
+    else if (event._tag === "RunCompleted" && event.value !== undefined && run === this.run)
+      this.fields.settle(event.value)
   }
 
   // Texts of two attempts are never glued together.

@@ -5,7 +5,7 @@ import { announce } from "../app/Announcer.tsx"
 import { href, Link } from "../app/Router.tsx"
 import { cancelRun, run as loadRun } from "../data/Client.ts"
 import { cost, counted, duration, timeFull, tokens } from "../data/format.ts"
-import type { JsonSchema } from "../data/JsonSchema.ts"
+import type { Json as JsonValue, JsonSchema } from "../data/JsonSchema.ts"
 import { Button } from "../ui/Controls.tsx"
 import { Copy } from "../ui/Copy.tsx"
 import { Growing } from "../ui/Growing.tsx"
@@ -21,6 +21,10 @@ const endings: Readonly<Record<string, string>> = {
   cancelled: "The run was stopped"
 }
 
+// A run of a session tells the session beside what was said.
+const saidOf = (input: JsonValue | undefined): JsonValue | undefined =>
+  typeof input === "object" && input !== null && "session" in input && "input" in input ? input.input : input
+
 /** What a run has used, from its events, and from the server once it has ended. */
 const Measures = ({ isOver, store }: { readonly store: RunStore; readonly isOver: boolean }) => {
   const [row, setRow] = useState<RunRow | undefined>(undefined)
@@ -31,7 +35,7 @@ const Measures = ({ isOver, store }: { readonly store: RunStore; readonly isOver
     return () => controller.abort()
   }, [store, isOver])
   const { state } = store
-  const answered = state?.requests.flatMap((one) => one.answered ?? []) ?? []
+  const answered = store.requests.flatMap((one) => one.answered ?? [])
   const sum = (part: "inputTokens" | "outputTokens") =>
     row?.usage[part] ?? answered.reduce((all, one) => all + (one.usage[part] ?? 0), 0)
   const first = row?.timeToFirstToken ?? answered[0]?.timeToFirstToken
@@ -51,7 +55,7 @@ const Measures = ({ isOver, store }: { readonly store: RunStore; readonly isOver
           <dd>{duration(first)}</dd>
         </div>
       )}
-      {answered.length === 0 ? null : (
+      {answered.length === 0 && row === undefined ? null : (
         <div>
           <dt>Tokens</dt>
           <dd>
@@ -65,10 +69,10 @@ const Measures = ({ isOver, store }: { readonly store: RunStore; readonly isOver
           <dd>{cost(row.cost)}</dd>
         </div>
       )}
-      {(state?.requests.length ?? 0) < 2 ? null : (
+      {store.requests.length < 2 ? null : (
         <div>
           <dt>Requests</dt>
-          <dd>{state?.requests.length}</dd>
+          <dd>{store.requests.length}</dd>
         </div>
       )}
       {row?.trace === undefined ? null : (
@@ -109,7 +113,7 @@ export const Turn = ({ agent, schema, store }: TurnProps) => {
       : typeof state.value === "string"
         ? state.value
         : JSON.stringify(state.value, null, 2)
-  const input = state?.input
+  const input = saidOf(state?.input)
   return (
     <article aria-label={`Run ${store.run}`} className="turn" data-status={status}>
       {input === undefined ? null : (

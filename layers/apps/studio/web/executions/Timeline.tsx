@@ -39,7 +39,7 @@ const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
   {
     id: "what",
     name: "What",
-    width: "minmax(150px, 1.6fr)",
+    width: "minmax(130px, 1.6fr)",
     narrow: "title",
     cell: (row) =>
       row.kind === "step" ? (
@@ -57,7 +57,7 @@ const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
   {
     id: "status",
     name: "Status",
-    width: "104px",
+    width: "86px",
     narrow: "aside",
     cell: (row) =>
       row.status === undefined ? <span className="faint">event</span> : <Status quiet status={row.status} />
@@ -65,7 +65,7 @@ const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
   {
     id: "bar",
     name: "When",
-    width: "minmax(60px, 2fr)",
+    width: "minmax(50px, 2fr)",
     cell: (row) => (
       <span className="bar-track">
         <span
@@ -80,7 +80,7 @@ const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
   {
     id: "duration",
     name: "Time",
-    width: "76px",
+    width: "64px",
     isEnd: true,
     narrow: "line",
     cell: (row) => (row.kind === "event" ? "" : duration(row.duration))
@@ -88,7 +88,7 @@ const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
   {
     id: "started",
     name: "Began",
-    width: "104px",
+    width: "96px",
     isEnd: true,
     narrow: "end",
     cell: (row) => <time title={timeFull(row.startedAt)}>{timeExact(row.startedAt)}</time>

@@ -15,7 +15,7 @@ import "@xyflow/react/dist/base.css"
 import { memo, useEffect, useLayoutEffect, useMemo, useRef, useState } from "react"
 import type { Graph, StepState } from "../../Api.ts"
 import { useDark } from "../app/Theme.ts"
-import { count } from "../data/format.ts"
+import { tokens as compact } from "../data/format.ts"
 import { toneOf } from "../ui/Status.tsx"
 import { layout, type Layout } from "./layout.ts"
 
@@ -42,12 +42,15 @@ const Step = memo(({ data, selected }: NodeProps<StepNode>) => (
     )}
     {data.status === undefined ? null : <span aria-hidden className="dot" />}
     <span className="node-label">{data.label}</span>
-    {data.runs > 1 ? <span className="node-runs">{count(data.runs)}</span> : null}
+    {data.runs > 1 ? <span className="node-runs">{compact(data.runs)}</span> : null}
     {data.shape === "group" ? null : (
       <Handle isConnectable={false} position={data.isAcross ? Position.Right : Position.Bottom} type="source" />
     )}
   </div>
 ))
+
+// A large graph is moved about rather than shown too small to be read.
+const fit = { padding: 0.06, maxZoom: 1, minZoom: 0.45 }
 
 const nodeTypes = { step: Step }
 
@@ -61,7 +64,8 @@ const nodesOf = (
     const at = places.get(node.id)
     if (at === undefined) return []
     const state = node.key === undefined ? undefined : steps?.get(node.key)
-    const status = state?.status ?? (steps !== undefined && node.key !== undefined ? "not begun" : undefined)
+    const isStep = node.key !== undefined && node.shape !== "group"
+    const status = state?.status ?? (steps !== undefined && isStep ? "not begun" : undefined)
     return [
       {
         id: node.id,
@@ -132,7 +136,7 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
   )
   const edges = useMemo(() => (placed === undefined ? [] : edgesOf(graph, placed, steps)), [graph, placed, steps])
   useEffect(() => {
-    void flow.current?.fitView({ padding: 0.08, maxZoom: 1.1 })
+    void flow.current?.fitView(fit)
   }, [placed])
   return (
     <div aria-label={label} className="graph" ref={box} role="group">
@@ -145,7 +149,7 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
           edgesFocusable={false}
           elementsSelectable={onChoose !== undefined}
           fitView
-          fitViewOptions={{ padding: 0.08, maxZoom: 1.1 }}
+          fitViewOptions={fit}
           maxZoom={2}
           minZoom={0.1}
           nodeTypes={nodeTypes}

@@ -23,7 +23,7 @@ const small = new Set(["junction", "start"])
 const sizeOf = (node: Graph["nodes"][number]): { readonly width: number; readonly height: number } =>
   small.has(node.shape) && node.label.length < 2
     ? { width: 20, height: 20 }
-    : { width: Math.min(280, Math.max(76, (node.key === undefined ? 32 : 76) + node.label.length * 7.3)), height: 36 }
+    : { width: Math.min(280, Math.max(76, (node.key === undefined ? 32 : 88) + node.label.length * 7.3)), height: 36 }
 
 const place = (graph: Graph, isAcross: boolean): Layout => {
   const drawn = new graphlib.Graph({ compound: true, multigraph: true })
@@ -39,10 +39,15 @@ const place = (graph: Graph, isAcross: boolean): Layout => {
       at = graph.nodes.find(({ parent }) => parent === at)?.id
     return at
   }
-  const ends = graph.edges.map(({ from, to }, index) => {
+  const ends = graph.edges.map(({ from, label, to }, index) => {
     const [source, target] = [inside(from), inside(to)]
     if (source === undefined || target === undefined || source === target) return undefined
-    drawn.setEdge(source, target, {}, String(index))
+    drawn.setEdge(
+      source,
+      target,
+      label === undefined ? {} : { width: 14 + label.length * 6, height: 16, labelpos: "c" },
+      String(index)
+    )
     return [source, target] as const
   })
   arrange(drawn)
