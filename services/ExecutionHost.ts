@@ -465,7 +465,7 @@ export type HistoryEntry = typeof HistoryEntry.Type
 export interface JournalReader {
   /**
    * Takes in the appends behind those before; gives what has happened in them. Besides what `history` tells, it tells
-   * where runs of steps have begun (`began`). After a failure it is of no use any more.
+   * where runs of steps have begun, or gone on (`began`), and where an answer has ended one (`ended`). After a failure it is of no use any more.
    */
   readonly take: (
     entries: ReadonlyArray<{ readonly seq: number; readonly at: number; readonly records: ReadonlyArray<Schema.Json> }>

@@ -12,15 +12,17 @@ import { flow } from "./FlowCommands.ts"
 import { init } from "./Init.ts"
 import { replay } from "./Replay.ts"
 import { clean, make, red, Screen } from "./Screen.ts"
+import { serve } from "./Serve.ts"
+import { studio } from "./StudioCommand.ts"
 
 /**
- * `effigent` with all its commands. `serve`, `eval` and `studio` join the list here.
+ * `effigent` with all its commands. `eval` joins the list here.
  *
  * @category commands
  */
 export const effigent = Command.make("effigent").pipe(
   Command.withDescription("Agents and flows of a project, from the terminal"),
-  Command.withSubcommands([init, run, chat, flow, replay, doctor]),
+  Command.withSubcommands([init, run, chat, flow, serve, studio, replay, doctor]),
   Command.provideEffect(Screen, () => Effect.flatMap(Flags.Json, make)),
   Command.withGlobalFlags(Flags.all)
 )

@@ -87,6 +87,16 @@ export interface Hosting {
 }
 
 /**
+ * How the host of a project is made, where the project brings none.
+ *
+ * @category models
+ */
+export interface HostOptions extends Pick<Durable.Options, "keepSnapshots" | "runner"> {
+  /** It also takes executions that others have left, and lets handlers end before it does. Default false. */
+  readonly isServer?: boolean | undefined
+}
+
+/**
  * Registers the flows of a project with its host. `options` are those of the host that it is given where it brings none.
  *
  * @category opening
@@ -94,9 +104,10 @@ export interface Hosting {
 export const hosting = <A>(
   project: Project,
   context: Context.Context<A>,
-  options: Pick<Durable.Options, "keepSnapshots"> = {}
+  options: HostOptions = {}
 ): Effect.Effect<Hosting, ProjectFailed, Scope.Scope> =>
   Effect.gen(function* () {
+    const { isServer = false, ...settings } = options
     const brought = Context.getOption(context, ExecutionHost)
     const stored = Context.getOption(context, JournalStore)
     let host: ExecutionHost["Service"]
@@ -113,9 +124,11 @@ export const hosting = <A>(
       const made = yield* named(
         "The host of the flows",
         Effect.flatMap(freshId, (id) =>
-          // At its end nothing of it is waited for: what is under way is written down up to its last step.
-          Layer.build(durable({ ...options, runner: `cli-${id}`, drain: 0 }))
-        ).pipe(Effect.provideService(JournalStore, { ...store, claim: () => Effect.succeed([]) }))
+          isServer
+            ? Layer.build(durable({ runner: id, ...settings }))
+            : // At its end nothing of it is waited for: what is under way is written down up to its last step.
+              Layer.build(durable({ runner: `cli-${id}`, drain: 0, ...settings }))
+        ).pipe(Effect.provideService(JournalStore, isServer ? store : { ...store, claim: () => Effect.succeed([]) }))
       )
       host = Context.get(made, ExecutionHost)
       keeper = Context.get(made, ExecutionKeeper)

@@ -163,7 +163,9 @@ export class Executions {
       const open = head === undefined ? undefined : runnerOf(head.flow, head.version)?.reader
       if (head !== undefined && open !== undefined) {
         const slot = this.slotOf(id)
-        return yield* slot.door.withPermit(this.read(id, slot, open))
+        const timeline = yield* slot.door.withPermit(this.read(id, slot, open))
+        if (head.lifecycle === "closed") timeline.stop(timeline.seq, head.closedAt ?? head.updatedAt)
+        return timeline
       }
       if (keeper === undefined) return yield* unwritten
       const timeline = new Timeline(head?.seq ?? 0, true)

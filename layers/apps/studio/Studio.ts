@@ -21,6 +21,7 @@ import { join } from "node:path"
 import { ApprovalGate } from "../../../services/Action.ts"
 import { ExecutionHost } from "../../../services/ExecutionHost.ts"
 import { ExecutionKeeper } from "../../../services/ExecutionKeeper.ts"
+import { JournalStore } from "../../../services/JournalStore.ts"
 import { SessionStore } from "../../../services/SessionStore.ts"
 import * as Telemetry from "../../../services/Telemetry.ts"
 import * as Runs from "../../../src/run/Runs.ts"
@@ -134,7 +135,9 @@ const make = Effect.fnUntraced(function* (project: Project, options: Options, po
   const own = Context.get(given, Telemetry.Current)
   const traced =
     own === undefined || own === captured ? given : Context.add(given, Telemetry.Current, Capture.both(own, captured))
-  const hosting = yield* Open.hosting(project, traced, { keepSnapshots: 400 })
+  // Timelines begin where the journal does: on disk it may be longer than in memory.
+  const isOnDisk = Context.getOption(given, JournalStore)._tag === "Some"
+  const hosting = yield* Open.hosting(project, traced, { keepSnapshots: isOnDisk ? 400 : 40 })
   const hosted = Context.add(traced, ExecutionHost, hosting.host)
   const services = hosting.keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, hosting.keeper)
   const application = Http.application(definitionOf(project, { title }), {

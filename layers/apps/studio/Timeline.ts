@@ -12,7 +12,14 @@ type Row = Mutable<Api.TimelineRow>
 type State = Mutable<Api.StepState>
 
 /** What ends a run of a step; what else is told of one goes on. */
-const ended: { readonly [what: string]: Api.TimelineRow["status"] } = { done: "done", failed: "failed" }
+const ended: { readonly [what: string]: Api.TimelineRow["status"] } = {
+  done: "done",
+  ended: "done",
+  failed: "failed"
+}
+
+/** What only the reader of a journal tells. */
+const untold: ReadonlySet<string> = new Set(["began", "ended"])
 
 const waits: ReadonlySet<string> = new Set(["asked", "sleeps", "retried"])
 
@@ -40,7 +47,7 @@ export class Timeline {
   readonly history: Array<HistoryEntry> = []
   readonly rows: Array<Row> = []
   readonly states = new Map<string, State>()
-  /** Steps that have changed since somebody asked for them. */
+  /** Whether the beginning is in it. */
   readonly complete: boolean
   /** The append up to which it was read. */
   seq: number
@@ -56,7 +63,7 @@ export class Timeline {
   /** Takes in what has happened since. */
   take(entries: ReadonlyArray<HistoryEntry>): void {
     for (const entry of entries) {
-      if (entry.what !== "began") this.history.push(entry)
+      if (!untold.has(entry.what)) this.history.push(entry)
       const key = keyOf(entry)
       if (key !== undefined && entry.run !== undefined && entry.what !== "emitted") this.step(entry, key, entry.run)
       else this.event(entry, key)
@@ -69,9 +76,12 @@ export class Timeline {
     if (key !== undefined) row.key = key
     this.rows.push(row)
     if (what === "decided" && key !== undefined) this.change(key, seq, at).status = "done"
-    if (path.length > 0 || (what !== "closed" && what !== "cancelled" && what !== "failed")) return
-    // What was at work then was stopped.
-    for (const row of this.open.values()) this.close(row, "stopped", what, seq, at)
+    if (path.length === 0 && (what === "cancelled" || what === "failed")) this.stop(seq, at)
+  }
+
+  /** The execution is over: what was at work was stopped. */
+  stop(seq: number, at: number): void {
+    for (const row of this.open.values()) this.close(row, "stopped", "stopped", seq, at)
     this.open.clear()
   }
 
@@ -97,11 +107,16 @@ export class Timeline {
       this.rows.push(row)
       this.open.set(id, row)
     }
-    if (what === "began") return
+    if (what === "began") {
+      if (row.status !== "waiting") return
+      row.status = "running"
+      this.change(key, seq, at).status = "running"
+      return
+    }
     const end = ended[what]
     if (end !== undefined) {
       this.open.delete(id)
-      return this.close(row, end, what, seq, at)
+      return this.close(row, end, what === "ended" ? "done" : what, seq, at)
     }
     row.what = what
     if (name !== undefined) row.name = name
@@ -111,6 +126,7 @@ export class Timeline {
   }
 
   private close(row: Row, status: NonNullable<Row["status"]>, what: string, seq: number, at: number): void {
+    delete row.name
     row.status = status
     row.what = what
     row.endSeq = seq

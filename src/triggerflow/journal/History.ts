@@ -95,8 +95,8 @@ export const placeOf = (engine: Engine): Place => {
 }
 
 /**
- * Reads off a journal what has happened, append by append. The beginnings of runs are told where they are asked for
- * (`began`).
+ * Reads off a journal what has happened, append by append. The beginnings of runs (`began`), and their ends by
+ * an answer (`ended`), are told where they are asked for.
  *
  * @category models
  */
@@ -106,6 +106,8 @@ export class Telling {
   /** The newest run that is known, by the machine. */
   private readonly newest = new WeakMap<Engine, number>()
   private readonly places = new WeakMap<Engine, Place>()
+  /** The runs that wait for answers, by the ids of their questions. */
+  private readonly asking = new WeakMap<Engine, Map<string, Run>>()
 
   constructor(reading: Reading, begins: boolean) {
     this.reading = reading
@@ -140,6 +142,12 @@ export class Telling {
     const frame = read?._tag === "Start" ? frameOf(engine) : undefined
     if (engine.outer !== undefined && frame !== undefined)
       happened.push({ ...place, ...this.placeOf(engine.outer), what: "began", ...ofFrame(engine.outer, frame) })
+    const answered = this.answered(engine, read)
+    if (answered !== undefined) {
+      // It goes on with the answer, or what follows it does.
+      const what = answered.state === "ended" ? "ended" : "began"
+      happened.push({ ...place, ...where, what, ...ofRun(engine, answered) })
+    }
     const known = this.newest.get(engine) ?? -1
     const begun: Array<Run> = []
     // New runs stand at the end.
@@ -148,6 +156,19 @@ export class Telling {
     if (newest === undefined) return
     this.newest.set(engine, newest.id)
     for (const run of begun.toReversed()) happened.push({ ...place, ...where, what: "began", ...ofRun(engine, run) })
+  }
+
+  private answered(engine: Engine, read: Record | undefined): Run | undefined {
+    const asking = this.asking.get(engine) ?? new Map<string, Run>()
+    this.asking.set(engine, asking)
+    const run = read?._tag === "Answer" || read?._tag === "Expired" ? asking.get(read.id) : undefined
+    const { interrupts } = engine.machine
+    // What waits changes with few records.
+    if (run !== undefined || interrupts?.size !== asking.size) {
+      asking.clear()
+      for (const [id, waiting] of interrupts ?? []) asking.set(id, waiting.run)
+    }
+    return run
   }
 
   private placeOf(engine: Engine): Place {
