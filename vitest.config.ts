@@ -8,7 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/support/postgresServer.ts"],
+    globalSetup: ["test/support/postgresServer.ts", "test/support/studioPages.ts"],
     exclude: ["**/node_modules/**", "test/bench/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000

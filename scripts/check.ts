@@ -38,8 +38,12 @@ const steps: Readonly<Record<string, () => Report | Promise<Report>>> = {
   package: () => checkTarball(root),
   snippets: () => checkSnippets(root, { write: process.argv.includes("--write") }),
   types: () => types("."),
-  // The pages of the studio have a compiler setting of their own: they run in a browser.
-  pages: () => types("layers/apps/studio/web"),
+  // The pages of the studio and their tests have settings of their own: they run in a browser.
+  pages: async () => ({
+    findings: (await Promise.all(["layers/apps/studio/web", "test/studio"].map(types))).flatMap(
+      ({ findings }) => findings
+    )
+  }),
   lint: () => tool(/^(?<file>.+?):(?<line>\d+):\d+: (?<message>.*)$/, "oxlint", ["--format=agent"]),
   format: () => tool(/^(?<file>\S+)(?<message>)$/, "oxfmt", ["--list-different"]),
   floors: () => checkFloors(root),

@@ -8,6 +8,9 @@ import { build } from "vite"
 
 /** Bundles the pages below `root` into `outDir` below it; fails with what the bundler says. */
 export const buildStudio = async (root: string, outDir = "dist/studio"): Promise<void> => {
+  // The plugin for React looks there, and a test run says "test".
+  const before = process.env["NODE_ENV"]
+  process.env["NODE_ENV"] = "production"
   await build({
     root: join(root, "layers/apps/studio/web"),
     // Relative, so that the pages work below any path.
@@ -29,6 +32,9 @@ export const buildStudio = async (root: string, outDir = "dist/studio"): Promise
       modulePreload: { polyfill: false },
       assetsInlineLimit: 0
     }
+  }).finally(() => {
+    if (before === undefined) delete process.env["NODE_ENV"]
+    else process.env["NODE_ENV"] = before
   })
 }
 

@@ -13,6 +13,9 @@ import type { Project } from "../../layers/apps/config/Project.ts"
 import * as Studio from "../../layers/apps/studio/Studio.ts"
 import * as JournalStores from "../../layers/store/JournalStores.ts"
 import demo from "../support/studio/effigent.config.ts"
+import { studioPages } from "../support/studioPages.ts"
+
+const pages = join(import.meta.dirname, "../..", studioPages)
 
 /** How much there is to look at. */
 export interface Size {
@@ -95,7 +98,7 @@ export const openStudio = async (size: Size): Promise<OpenStudio> => {
     layer: Layer.mergeAll(demo.layer, seeded(size))
   }
   const scope = Scope.makeUnsafe()
-  const layer = Studio.layer(project, { title: "demo", token, folder: folder() }).pipe(
+  const layer = Studio.layer(project, { title: "demo", token, folder: folder(), pages }).pipe(
     Layer.provide(NodeHttpServer.layerServer(() => createServer(), { host: "127.0.0.1", port: 0 })),
     Layer.provide(NodeServices.layer)
   )

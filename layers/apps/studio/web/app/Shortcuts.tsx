@@ -42,11 +42,11 @@ const Keys = ({ keys }: { readonly keys: ReadonlyArray<string> }) => (
 export const Shortcuts = () => {
   const [isOpen, setOpen] = useState(false)
   useEffect(() => {
-    let awaits = 0
+    let awaits = Number.NEGATIVE_INFINITY
     const pressed = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
       if (performance.now() - awaits < 1200) {
-        awaits = 0
+        awaits = Number.NEGATIVE_INFINITY
         const place = places.find(({ key }) => key === event.key)
         if (place === undefined) return
         event.preventDefault()

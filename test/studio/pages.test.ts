@@ -1,0 +1,300 @@
+// The pages of the studio in a real browser, against the real server: what people do with agents and flows.
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import type { Browser, Page } from "playwright-core"
+import { browserNote, hasBrowser, launch, type Opened, openPage } from "./browser.ts"
+import { openStudio, type OpenStudio } from "./studio.ts"
+
+const say = async (page: Page, text: string): Promise<void> => {
+  await page.getByRole("textbox", { name: /^Message to/ }).fill(text)
+  await page.getByRole("button", { name: "Send" }).click()
+}
+
+const turnIs = (page: Page, status: string): Promise<void> =>
+  page.locator(`.turn[data-status=${status}]`).last().waitFor()
+
+// What stands in the values of an execution, sooner or later.
+const panelSays = async (page: Page, what: RegExp): Promise<void> => {
+  const says = ([source]: ReadonlyArray<string>) =>
+    new RegExp(source ?? "").test(document.querySelector("[role=tabpanel]")?.textContent ?? "")
+  await page.waitForFunction(says, [what.source])
+}
+
+describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
+  let studio: OpenStudio
+  let browser: Browser
+  let opened: Opened
+
+  beforeAll(async () => {
+    studio = await openStudio({ executions: 20, rows: 0 })
+    browser = await launch()
+    opened = await openPage(browser, studio)
+  }, 60_000)
+  afterAll(async () => {
+    // An execution was asked for that is not there: the browser writes of its own accord that the answer was 404.
+    const problems = opened.problems.filter((problem) => !/status of 404/.test(problem))
+    await browser.close()
+    await studio.close()
+    assert.deepStrictEqual(problems, [])
+  }, 30_000)
+
+  it("an agent is asked, and the fields of its answer fill in one by one", async () => {
+    const { go, page } = opened
+    await go("#/agents/triage")
+    await say(page, "The lift is stuck. Come now!")
+    // The contract stands there before anything has come, and the first field is written while the others wait.
+    await page.waitForFunction(() => {
+      const status = (name: string) => document.querySelector(`[data-field=${name}]`)?.getAttribute("data-status")
+      return status("subject") !== "waiting" && status("summary") === "waiting" && status("tasks") === "waiting"
+    })
+    await page.waitForFunction(
+      () => document.querySelector("[data-field=summary]")?.getAttribute("data-status") === "streaming"
+    )
+    await turnIs(page, "completed")
+    assert.match(await page.locator("[data-field=subject] .tree-value").innerText(), /The lift is stuck/)
+    assert.strictEqual(await page.locator("[data-status=waiting][data-field]").count(), 0)
+    const measures = page.locator(".measures").last()
+    await measures.getByText("Open the trace").waitFor()
+    assert.match(
+      (await measures.innerText()).replaceAll("\n", " "),
+      /Time .* First token .* Tokens \d+ in, \d+ out Cost \$/
+    )
+  })
+
+  it("a field that was void is written anew and counts as corrected", async () => {
+    const { go, page } = opened
+    await go("#/agents/triage")
+    await page.getByRole("button", { name: "New session" }).click()
+    await say(page, "Everything is wrong here.")
+    await page.locator(".correction").waitFor()
+    await turnIs(page, "completed")
+    assert.strictEqual(await page.locator("[data-field=subject]").getAttribute("data-status"), "corrected")
+    assert.strictEqual(await page.locator("[data-field=tasks]").getAttribute("data-status"), "done")
+  })
+
+  it("a call waits for approval, is approved, and its conversation can be linked to", async () => {
+    const { go, page } = opened
+    await go("#/agents/clerk")
+    await say(page, "Pay the rent, 900 euros.")
+    await page.getByRole("group", { name: "Approval of pay" }).waitFor()
+    assert.match(await page.locator(".call[data-status=waiting]").innerText(), /bill\s*rent/)
+    await page.getByRole("button", { name: "Approve" }).click()
+    await page.locator(".call[data-status=success]").nth(1).waitFor()
+    await turnIs(page, "completed")
+    assert.match(await page.locator(".answer").last().innerText(), /paid 900 euros for rent/)
+    await page.locator(".call-head", { hasText: "pay" }).last().click()
+    assert.match(await page.locator(".call-body").last().innerText(), /Result\s+paid 900 euros for rent[\s\S]*Approved/)
+    assert.match(page.url(), /session=studio-/)
+    await page.reload()
+    await turnIs(page, "completed")
+    assert.match(await page.locator(".answer").last().innerText(), /paid 900 euros/)
+    assert.strictEqual(await page.locator(".turn").count(), 1)
+  })
+
+  it("a call that is denied is not run, and the model is told why", async () => {
+    const { go, page } = opened
+    await go("#/agents/clerk")
+    await page.getByRole("button", { name: "New session" }).click()
+    await say(page, "Pay the rent, 800 euros.")
+    await page.getByRole("textbox", { name: "Note, if you deny" }).fill("The flat is empty.")
+    await page.getByRole("button", { name: "Deny" }).click()
+    await page.locator(".call[data-status=denied]").waitFor()
+    await turnIs(page, "completed")
+    assert.match(await page.locator(".answer").last().innerText(), /The flat is empty/)
+  })
+
+  it("a run is stopped", async () => {
+    const { go, page } = opened
+    await go("#/agents/echo")
+    await say(page, "Tell me a very long story about a house with many floors and many tenants.")
+    await page.getByRole("button", { name: "Stop" }).click()
+    await turnIs(page, "cancelled")
+  })
+
+  it("what is no JSON is refused before it is sent", async () => {
+    const { go, page } = opened
+    await go("#/agents/echo")
+    await page.getByRole("button", { name: "New session" }).click()
+    await page.getByRole("button", { name: "JSON" }).click()
+    await say(page, "{ no")
+    await page.getByText("This is no JSON").waitFor()
+    assert.strictEqual(await page.locator(".turn").count(), 0)
+  })
+
+  it("a flow is started, asks a person, is answered and ends; its graph, state and stream follow", async () => {
+    const { go, page } = opened
+    await go("#/flows/publish")
+    await page.getByRole("button", { name: "Start publish" }).click()
+    await page.getByText("This is needed.").waitFor()
+    await page.getByRole("textbox", { name: "text" }).fill("A letter with five words")
+    await page.getByText("large").click()
+    await page.getByRole("button", { name: "Start publish" }).click()
+    await page.getByRole("region", { name: "Question Approval" }).waitFor()
+    await page.locator(".node[data-status=waiting]", { hasText: "ask a person" }).waitFor()
+    await page.locator(".node[data-status=done]", { hasText: "check spelling" }).waitFor()
+    await panelSays(page, /checked.*spelling/)
+    await page.getByRole("tab", { name: /Stream/ }).click()
+    await page.getByRole("grid", { name: "Runtime stream" }).getByText("read", { exact: true }).waitFor()
+    await page.getByText("approved").click()
+    await page.getByRole("textbox", { name: /note/ }).fill("Fine.")
+    await page.getByRole("button", { name: "Answer" }).click()
+    await page.locator(".page-about .status", { hasText: "completed" }).waitFor()
+    await page.locator(".node[data-status=done]", { hasText: "answered" }).waitFor()
+    await page.getByRole("tab", { name: "Result" }).click()
+    await page.getByRole("tabpanel").getByText("published after a look").waitFor()
+    assert.strictEqual(await page.getByRole("region", { name: "Question Approval" }).count(), 0)
+  })
+
+  it("an execution is forked from a row of its timeline", async () => {
+    const { page } = opened
+    const before = page.url()
+    const row = page.getByRole("grid", { name: "Timeline" }).getByRole("row", { name: /ask a person/ })
+    await row.first().click()
+    await page.getByRole("button", { name: "Fork from here" }).click()
+    await page.waitForURL((url) => url.href !== before && url.hash.startsWith("#/executions/"))
+    await page.getByRole("region", { name: "Question Approval" }).waitFor()
+    await page.locator(".page-about .status", { hasText: "waiting" }).waitFor()
+    await page.getByRole("button", { name: "Cancel" }).click()
+    await page.locator(".page-about .status", { hasText: "cancelled" }).waitFor()
+  })
+
+  it("a signal is sent to an execution", async () => {
+    const { go, page } = opened
+    await go("#/flows/publish")
+    await page.getByRole("textbox", { name: "text" }).fill("Short")
+    await page.getByText("large").click()
+    await page.getByRole("button", { name: "Start publish" }).click()
+    await page.getByRole("button", { name: "Send a signal" }).click()
+    await page.getByRole("textbox", { name: "why" }).fill("They wait")
+    await page.getByRole("button", { name: "Send Hurry" }).click()
+    await page.getByRole("tab", { name: "State" }).click()
+    await panelSays(page, /hurried1/)
+  })
+
+  it("the trace of an answer shows the prompt as it was rendered, and gives it to the clipboard", async () => {
+    const { go, page } = opened
+    await go("#/agents/clerk")
+    await page.getByRole("button", { name: "New session" }).click()
+    await say(page, "What is the balance?")
+    await turnIs(page, "completed")
+    await page.getByText("Open the trace").last().click()
+    const grid = page.getByRole("grid", { name: "Spans" })
+    await grid.getByRole("row", { name: /chat/ }).first().waitFor()
+    // The first request to the model is chosen by itself.
+    await page.getByRole("heading", { name: "Prompt as rendered" }).waitFor()
+    assert.match(await page.getByRole("region", { name: "Prompt as rendered" }).innerText(), /What is the balance\?/)
+    await page.getByRole("button", { name: "Copy the prompt" }).click()
+    await page.getByRole("button", { name: "Copied" }).waitFor()
+    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /user:\n[\s\S]*What is the balance\?/)
+    await grid.getByRole("row", { name: /tool/ }).first().click()
+    await page.getByRole("region", { name: "Output" }).getByText("1310").waitFor()
+    assert.match(page.url(), /span=/)
+  })
+
+  it("reports of evals are compared", async () => {
+    const { go, page } = opened
+    await go("#/evals")
+    await page
+      .getByRole("link", { name: /letters/ })
+      .first()
+      .click()
+    await page.getByRole("button", { name: /Compare with/ }).click()
+    await page.getByRole("option").nth(1).click()
+    await page.getByText("6 fixed, 6 broken").waitFor()
+    await page
+      .getByRole("row", { name: /letter-2/ })
+      .first()
+      .click()
+    await page
+      .getByRole("region", { name: /Case letter-2/ })
+      .getByText("The lift is stuck.")
+      .waitFor()
+  })
+
+  it("what is not there says what to do", async () => {
+    const { page } = opened
+    await page.evaluate(() => {
+      window.location.hash = "#/executions/nobody"
+    })
+    await page.getByRole("alert").waitFor()
+    assert.match(
+      await page.getByRole("alert").innerText(),
+      /This execution could not be loaded[\s\S]*nobody[\s\S]*Try again/
+    )
+    await page.evaluate(() => {
+      window.location.hash = "#/agents/nobody"
+    })
+    await page.getByText("There is no agent nobody").waitFor()
+  })
+
+  it("everything is done by keys alone: pages, search, an answer, an approval", async () => {
+    const { close, go, page, problems } = await openPage(browser, studio)
+    const focused = () =>
+      page.evaluate(() => {
+        const { activeElement: at } = document
+        return `${at?.getAttribute("aria-label") ?? ""} ${at?.textContent ?? ""}`.trim()
+      })
+    // Tab until something has the focus: no mouse, no script.
+    const tabTo = async (what: RegExp): Promise<void> => {
+      for (let steps = 0; steps < 80; steps++) {
+        await page.keyboard.press("Tab")
+        if (what.test(await focused())) return
+      }
+      assert.fail(`Tab does not come to ${what}`)
+    }
+    await go("#/agents")
+    await page.keyboard.press("Tab")
+    assert.match(await focused(), /Skip to the content/)
+    await page.keyboard.press("Enter")
+    assert.strictEqual(await page.evaluate(() => document.activeElement?.id), "main")
+    await page.keyboard.press("?")
+    await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor()
+    await page.keyboard.press("Escape")
+    await page.getByRole("dialog").waitFor({ state: "detached" })
+    await page.keyboard.press("g")
+    await page.keyboard.press("x")
+    await page.getByRole("heading", { level: 1, name: "Executions" }).waitFor()
+    await page.getByRole("grid", { name: "Executions" }).waitFor()
+    await page.keyboard.press("/")
+    await page.keyboard.type("order-00007")
+    await page.waitForFunction(() => document.querySelector("[role=grid]")?.getAttribute("aria-rowcount") === "2")
+    await tabTo(/^Executions /)
+    await page.keyboard.press("Enter")
+    await page.getByRole("heading", { level: 1, name: "order-00007" }).waitFor()
+    await page.keyboard.press("g")
+    await page.keyboard.press("a")
+    await page.getByRole("heading", { level: 1, name: "Agents" }).waitFor()
+    await tabTo(/^clerk/)
+    await page.keyboard.press("Enter")
+    await page.getByRole("heading", { level: 1, name: "clerk" }).waitFor()
+    await tabTo(/^Message to clerk/)
+    await page.keyboard.type("Pay the rent, 700 euros.")
+    await page.keyboard.press("Enter")
+    await page.getByRole("group", { name: "Approval of pay" }).waitFor()
+    await page.keyboard.press("Shift+Tab")
+    for (let steps = 0; steps < 20 && !/^Approve/.test(await focused()); steps++) await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")
+    await turnIs(page, "completed")
+    await page.keyboard.press("Escape")
+    assert.deepStrictEqual(problems, [])
+    await close()
+  })
+
+  it("the theme is remembered, and the menu of a narrow page opens and closes", async () => {
+    const { close, page, problems } = await openPage(browser, studio, { width: 360, height: 780 })
+    const theme = () => page.evaluate(() => document.documentElement.dataset["theme"])
+    assert.strictEqual(await theme(), "light")
+    await page.getByRole("button", { name: "Open the menu" }).click()
+    await page.getByRole("button", { name: /^Theme: system/ }).click()
+    await page.getByRole("button", { name: /^Theme: light/ }).click()
+    assert.strictEqual(await theme(), "dark")
+    await page.reload()
+    await page.locator("main h1").waitFor()
+    assert.strictEqual(await theme(), "dark")
+    await page.getByRole("button", { name: "Open the menu" }).click()
+    await page.getByRole("link", { name: /Traces/ }).click()
+    await page.getByRole("heading", { level: 1, name: "Traces" }).waitFor()
+    await page.getByRole("navigation", { name: "Studio" }).waitFor({ state: "hidden" })
+    assert.deepStrictEqual(problems, [])
+    await close()
+  })
+})
