@@ -1,5 +1,6 @@
 // A studio as the tests of its pages need it: the demo project, served by this process, with a list of 10,000 executions
 // and one of them with a long timeline.
+import "./pace.ts"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"

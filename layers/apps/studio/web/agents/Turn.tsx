@@ -25,6 +25,24 @@ const endings: Readonly<Record<string, string>> = {
 const saidOf = (input: JsonValue | undefined): JsonValue | undefined =>
   typeof input === "object" && input !== null && "session" in input && "input" in input ? input.input : input
 
+const long = 2000
+
+/** What was said; a very long text is shown by its begin. */
+const Said = ({ text }: { readonly text: string }) => {
+  const [isWhole, setWhole] = useState(false)
+  const isCut = text.length > long && !isWhole
+  return (
+    <p className="turn-text">
+      {isCut ? `${text.slice(0, long)}\u2026 ` : text}
+      {isCut ? (
+        <button className="json-more" onClick={() => setWhole(true)} type="button">
+          show all {counted(text.length, "character")}
+        </button>
+      ) : null}
+    </p>
+  )
+}
+
 /** What a run has used, from its events, and from the server once it has ended. */
 const Measures = ({ isOver, store }: { readonly store: RunStore; readonly isOver: boolean }) => {
   const [row, setRow] = useState<RunRow | undefined>(undefined)
@@ -119,7 +137,7 @@ export const Turn = ({ agent, schema, store }: TurnProps) => {
       {input === undefined ? null : (
         <div className="turn-input">
           <span className="turn-who">You</span>
-          {typeof input === "string" ? <p className="turn-text">{input}</p> : <Json value={input} />}
+          {typeof input === "string" ? <Said text={input} /> : <Json value={input} />}
         </div>
       )}
       <div className="turn-output">
