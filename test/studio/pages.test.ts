@@ -218,7 +218,7 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await page.getByRole("alert").waitFor()
     assert.match(
       await page.getByRole("alert").innerText(),
-      /This execution could not be loaded[\s\S]*nobody[\s\S]*Try again/
+      /The execution could not be loaded[\s\S]*nobody[\s\S]*Try again/
     )
     await page.evaluate(() => {
       window.location.hash = "#/agents/nobody"

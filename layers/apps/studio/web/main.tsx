@@ -17,6 +17,7 @@ import { FlowPage } from "./flows/FlowPage.tsx"
 import { FlowsPage } from "./flows/FlowsPage.tsx"
 import { TracePage } from "./traces/TracePage.tsx"
 import { TracesPage } from "./traces/TracesPage.tsx"
+import { PageHead } from "./ui/Page.tsx"
 import { Empty, Failed, Loading } from "./ui/States.tsx"
 import type { Project } from "../Api.ts"
 import "./styles/tokens.css"
@@ -46,9 +47,12 @@ const Page = ({ project }: { readonly project: Project }) => {
       return one === undefined ? <EvalsPage /> : <ReportPage id={one} key={one} />
     default:
       return (
-        <Empty title="There is no such page">
-          <Link to={href([])}>To the agents</Link>
-        </Empty>
+        <>
+          <PageHead title="Not found" />
+          <Empty title="There is no such page">
+            <Link to={href([])}>To the agents</Link>
+          </Empty>
+        </>
       )
   }
 }

@@ -194,9 +194,12 @@ export const AgentPage = ({ name, project }: { readonly name: string; readonly p
   }, [asked, session])
   if (agent === undefined)
     return (
-      <Empty title={`There is no agent ${name}`}>
-        <Link to={href(["agents"])}>All agents</Link>
-      </Empty>
+      <>
+        <PageHead title={name} up={{ name: "Agents", to: href(["agents"]) }} />
+        <Empty title={`There is no agent ${name}`}>
+          <Link to={href(["agents"])}>All agents</Link>
+        </Empty>
+      </>
     )
   return (
     <>

@@ -71,18 +71,18 @@ export const CallCard = memo(({ isOver, one }: { readonly one: CallState; readon
       {isOpen || waits ? (
         <div className="call-body">
           <div className="call-part">
-            <h4>Arguments</h4>
+            <p className="call-label">Arguments</p>
             <Json value={call.input} />
           </div>
           {progress === undefined || record !== undefined ? null : (
             <div className="call-part">
-              <h4>Progress</h4>
+              <p className="call-label">Progress</p>
               <Json value={progress} />
             </div>
           )}
           {record === undefined ? null : (
             <div className="call-part">
-              <h4>{record.status === "success" ? "Result" : "What happened"}</h4>
+              <p className="call-label">{record.status === "success" ? "Result" : "What happened"}</p>
               <Json value={record.result} />
             </div>
           )}

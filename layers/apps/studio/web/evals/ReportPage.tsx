@@ -7,7 +7,7 @@ import { useLoaded } from "../data/useLoaded.ts"
 import { Select } from "../ui/Controls.tsx"
 import { Json } from "../ui/Json.tsx"
 import { PageHead, Panel } from "../ui/Page.tsx"
-import { Failed, Loading } from "../ui/States.tsx"
+import { Pending } from "../ui/Pending.tsx"
 import { Status } from "../ui/Status.tsx"
 import { type Column, VirtualGrid } from "../ui/VirtualGrid.tsx"
 import {
@@ -77,7 +77,7 @@ const Scores = ({ before, report }: { readonly report: Report; readonly before: 
     )
   ]
   return (
-    <div className="table-box" role="region" aria-label="Scores" tabIndex={0}>
+    <div className="table-box" role="group" aria-label="Scores" tabIndex={0}>
       <table className="table">
         <thead>
           <tr>
@@ -125,10 +125,8 @@ export const ReportPage = ({ id }: { readonly id: string }) => {
   )
   const columns = useMemo(() => (report === undefined ? [] : columnsOf(report, changes)), [report, changes])
   if (report === undefined)
-    return error === undefined ? (
-      <Loading what="the report" />
-    ) : (
-      <Failed again={reload} message={error} what="This report" />
+    return (
+      <Pending again={reload} error={error} title={id} up={{ name: "Evals", to: href(["evals"]) }} what="the report" />
     )
   const tally = (change: Change): number => Array.from(changes?.values() ?? []).filter((one) => one === change).length
   const one = chosen === undefined ? undefined : report.cases[chosen]

@@ -11,6 +11,7 @@ import { FlowGraph } from "../flows/LazyGraph.tsx"
 import { Button } from "../ui/Controls.tsx"
 import { Json } from "../ui/Json.tsx"
 import { PageHead, Panel } from "../ui/Page.tsx"
+import { Pending } from "../ui/Pending.tsx"
 import { Failed, Loading } from "../ui/States.tsx"
 import { Status } from "../ui/Status.tsx"
 import { ExecutionStore } from "./ExecutionStore.ts"
@@ -144,10 +145,14 @@ export const ExecutionPage = ({ id, project }: { readonly id: string; readonly p
     if (questions.length > 0) announce(`${counted(questions.length, "question")} to answer`)
   }, [questions.length])
   if (detail === undefined)
-    return error === undefined ? (
-      <Loading what="the execution" />
-    ) : (
-      <Failed again={reload} message={error} what="This execution" />
+    return (
+      <Pending
+        again={reload}
+        error={error}
+        title={id}
+        up={{ name: "Executions", to: href(["executions"]) }}
+        what="the execution"
+      />
     )
   const choose = (next: string | undefined): void => setQuery({ step: next })
   return (

@@ -38,7 +38,7 @@ const One = ({
   }
   return (
     <section aria-label={`Question ${question.interrupt}`} className="question">
-      <h3>
+      <h2>
         <Icon name="alert" />
         <span>{question.interrupt}</span>
         <span className="hint">
@@ -46,7 +46,7 @@ const One = ({
           <time title={timeFull(question.at)}>{time(question.at)}</time>
           {question.expires === undefined ? "" : `, until ${time(question.expires)}`}
         </span>
-      </h3>
+      </h2>
       <div className="question-parts">
         <div className="question-payload">
           <Json value={question.payload} />

@@ -112,9 +112,12 @@ export const FlowPage = ({ path, project }: { readonly path: string; readonly pr
   )
   if (flow === undefined)
     return (
-      <Empty title={`There is no flow ${path}`}>
-        <Link to={href(["flows"])}>All flows</Link>
-      </Empty>
+      <>
+        <PageHead title={path} up={{ name: "Flows", to: href(["flows"]) }} />
+        <Empty title={`There is no flow ${path}`}>
+          <Link to={href(["flows"])}>All flows</Link>
+        </Empty>
+      </>
     )
   const isOnly = project.flows.filter(({ name }) => name === flow.name).length === 1
   return (

@@ -7,7 +7,7 @@ import { cost, counted, duration, time, timeFull, tokens } from "../data/format.
 import { useNews } from "../data/News.ts"
 import { usePaged } from "../data/Paged.ts"
 import { PageHead, Panel } from "../ui/Page.tsx"
-import { Failed, Loading } from "../ui/States.tsx"
+import { Pending } from "../ui/Pending.tsx"
 import { Status, toneOf } from "../ui/Status.tsx"
 import { type Column, VirtualGrid } from "../ui/VirtualGrid.tsx"
 import { SpanView } from "./SpanView.tsx"
@@ -137,10 +137,14 @@ export const TracePage = ({ id }: { readonly id: string }) => {
     return undefined
   }, [at, chosen, paged, first])
   if (paged.total === undefined)
-    return paged.error === undefined ? (
-      <Loading what="the trace" />
-    ) : (
-      <Failed again={() => paged.refresh()} message={paged.error} what="This trace" />
+    return (
+      <Pending
+        again={() => paged.refresh()}
+        error={paged.error}
+        title={id}
+        up={{ name: "Traces", to: href(["traces"]) }}
+        what="the trace"
+      />
     )
   const row = index === undefined ? undefined : paged.row(index)
   return (
