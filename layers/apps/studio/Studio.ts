@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Crypto from "node:crypto"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
