@@ -108,6 +108,26 @@ describe("effigent serve", () => {
     assert.notInclude(err + out, "a-secret-of-ada")
   })
 
+  it("opens a studio beside it, which sees what is asked of it", async () => {
+    const args = ["serve", "--port", "0", "--studio", "--studio-port", "0", "--json"]
+    const { child, line, outcome } = await listening(sample, args)
+    const [api, studio] = [String(line["listening"]), new URL(String(line["studio"]))]
+    const answer = await post(`${api}/agents/triage/run`, "The printer is on fire!")
+    const run = answer.headers.get("x-run-id")
+    const headers = { authorization: `Bearer ${studio.searchParams.get("token")}` }
+    const [row] = await document(fetch(`${studio.origin}/studio/runs`, { headers }))
+    assert.deepStrictEqual([row.run, row.agent, row.status], [run, "triage", "completed"])
+    const { traces } = await document(fetch(`${studio.origin}/studio/traces?run=${run}`, { headers }))
+    assert.strictEqual(traces.length, 1)
+    await post(`${api}/flows/refund/executions`, { input: { cents: 900, letter: "My cup is broken." }, id: "seen" })
+    const seen = await document(fetch(`${studio.origin}/studio/executions/seen`, { headers }))
+    assert.strictEqual(seen.flow, "refund")
+    // It is no way around the check of who asks.
+    assert.strictEqual((await fetch(`${studio.origin}/api/runs`)).status, 401)
+    const { code } = await stop(child, outcome)
+    assert.strictEqual(code, 130)
+  })
+
   it("refuses what would let others in, and what cannot be", async () => {
     const refused = async (args: ReadonlyArray<string>, says: string, code = 2, env: Record<string, string> = {}) => {
       const done = await effigent(sample, ["serve", ...args], { env })
