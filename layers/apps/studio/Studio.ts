@@ -343,7 +343,7 @@ export const serve = (
  *   const { baseUrl } = yield* Studio.Studio
  *   const headers = { authorization: "Bearer a-token" }
  *   const response = yield* Effect.promise(() => fetch(`${baseUrl}/studio/project`, { headers }))
- *   const { agents, title } = yield* Effect.promise(() => response.json())
+ *   const { agents, title } = JSON.parse(yield* Effect.promise(() => response.text()))
  *   return [title, agents[0].name]
  * })
  * console.log(await Effect.runPromise(program.pipe(Effect.provide(studio)))) // => [ 'Poems', 'poet' ]
