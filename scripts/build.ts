@@ -15,6 +15,7 @@ const sources = [
   "services/*.ts",
   "layers/*/index.ts",
   "layers/apps/config/index.ts",
+  "layers/apps/studio/index.ts",
   "layers/apps/cli/main.ts"
 ]
 const entries = (root: string): Record<string, string> =>

@@ -9,7 +9,7 @@ import { wordsOf } from "../config/Open.ts"
  * | code | says |
  * |---|---|
  * | 0 | it went well |
- * | 1 | the agent, the flow or a check has failed |
+ * | 1 | the agent, the flow or a check has failed, or a server cannot listen |
  * | 2 | wrong usage: no such command, flag, agent or flow, or an input that is none |
  * | 3 | the execution waits: for an answer, a signal or a timer |
  * | 4 | the configuration is missing or broken, or its Layer cannot be made |

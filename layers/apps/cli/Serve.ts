@@ -9,7 +9,9 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
+import type * as Option from "effect/Option"
 import { hostname } from "node:os"
+import { dirname } from "node:path"
 import { ExecutionHost } from "../../../services/ExecutionHost.ts"
 import { ExecutionKeeper } from "../../../services/ExecutionKeeper.ts"
 import * as Auth from "../../http/Auth.ts"
@@ -17,11 +19,14 @@ import * as Http from "../../http/Http.ts"
 import * as SessionStores from "../../store/SessionStores.ts"
 import { variable } from "../../terminal/Environment.ts"
 import * as Open from "../config/Open.ts"
+import type { Project } from "../config/Project.ts"
 import { definitionOf } from "../config/Served.ts"
+import * as Studio from "../studio/Studio.ts"
 import { Usage } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
 import * as Listening from "./Listening.ts"
 import { note, Screen } from "./Screen.ts"
+import { usualPort as usualStudioPort } from "./StudioCommand.ts"
 
 /** The port that is listened to where none is named. @category constants */
 export const usualPort = 4320
@@ -45,6 +50,23 @@ const tokensOf = (given: ReadonlyArray<string>): { readonly [principal: string]:
         /^(?:([\w.-]+)=)?(.*)$/s.exec(text) ?? []
       return [name, Redacted.make(token)]
     })
+  )
+
+const servicesOf = (project: Project, options: Open.HostOptions) =>
+  Effect.gen(function* () {
+    const services = yield* Open.services(project, SessionStores.memory)
+    const { host, keeper } = yield* Open.hosting(project, services, options)
+    const hosted = Context.add(services, ExecutionHost, host)
+    return keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, keeper)
+  })
+
+// The studio of what is served, at an address of its own.
+const studioOf = (opened: Studio.Opened, folder: string, port: Option.Option<number>) =>
+  Effect.map(
+    Layer.build(
+      Studio.serve(opened, { folder }).pipe(Layer.provide(Listening.server("127.0.0.1", port, usualStudioPort)))
+    ),
+    (built) => Context.get(built, Studio.Studio).url
   )
 
 /** `effigent serve`. @category commands */
@@ -73,13 +95,18 @@ export const serve = Command.make(
       Flag.withDescription("What becomes of a run when its last reader has left"),
       Flag.withDefault("abort")
     ),
+    studio: Flag.Boolean("studio").pipe(
+      Flag.withDescription("Open the studio beside it, for this machine alone"),
+      Flag.withDefault(false)
+    ),
+    studioPort: Flag.Int("studio-port").pipe(Flag.withDescription("The port of the studio"), Flag.optional),
     docs: Flag.Boolean("docs").pipe(Flag.withDescription("Serve /openapi.json and /docs"), Flag.withDefault(true))
   },
-  ({ auth, cors, disconnect, docs, host, port, token }) =>
+  ({ auth, cors, disconnect, docs, host, port, studio, studioPort, token }) =>
     Effect.scoped(
       Effect.gen(function* () {
         const screen = yield* Screen
-        const { project } = yield* Flags.loaded
+        const { file, project } = yield* Flags.loaded
         const fromEnvironment = yield* variable("EFFIGENT_TOKEN")
         const given = token.length > 0 ? token : fromEnvironment === "" ? [] : [fromEnvironment]
         if (!auth && token.length > 0)
@@ -99,19 +126,21 @@ export const serve = Command.make(
           return yield* new Usage({
             detail: `${baseUrl} may be reached by other machines: give --token name=token, or EFFIGENT_TOKEN, or listen on 127.0.0.1.`
           })
-        const services = yield* Open.services(project, SessionStores.memory)
-        const hosting = yield* Open.hosting(project, services, { isServer: true, runner: `${hostname()}:${baseUrl}` })
-        const hosted = Context.add(services, ExecutionHost, hosting.host)
-        const all = hosting.keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, hosting.keeper)
+        const asServer = { isServer: true, runner: `${hostname()}:${baseUrl}` }
+        const opened = studio ? yield* Studio.open(project, { host: asServer }) : undefined
+        const all = opened === undefined ? yield* servicesOf(project, asServer) : opened.services
         const options = { cors, disconnect, docs, ...(isAsked ? { auth: Auth.bearer(tokensOf(given)) } : {}) }
         const api = Http.layer(definitionOf(project, { title: "Effigent" }), options)
         // What the agents need is in the Layer of the project, as the type of `defineConfig` says.
         const needed = api as Layer.Layer<never, Http.UnsafeBinding, HttpServer.HttpServer>
         const server = needed.pipe(Layer.provide(logged), Layer.provideMerge(logs))
         yield* Effect.provideContext(Layer.build(server), Context.merge(all, listening))
+        const beside = opened === undefined ? undefined : yield* studioOf(opened, dirname(file), studioPort)
         yield* screen.json
-          ? screen.out(`${JSON.stringify({ listening: baseUrl, auth: isAsked })}\n`)
-          : screen.out(`Listening: ${baseUrl}\n`)
+          ? screen.out(
+              `${JSON.stringify({ listening: baseUrl, auth: isAsked, ...(beside === undefined ? {} : { studio: beside }) })}\n`
+            )
+          : screen.out(`Listening: ${baseUrl}\n${beside === undefined ? "" : `Studio: ${beside}\n`}`)
         yield* note(
           `${isAsked ? "Bearer tokens are asked for." : "Nobody is asked who they are."}${docs ? ` The API: ${baseUrl}/docs` : ""}`
         )
@@ -122,6 +151,7 @@ export const serve = Command.make(
   Command.withDescription("Serve the agents and flows of the project over HTTP"),
   Command.withExamples([
     { command: "effigent serve", description: "For programs of this machine" },
+    { command: "effigent serve --studio", description: "The same, and a studio that sees what is asked of it" },
     {
       command: "EFFIGENT_TOKEN=ada=secret effigent serve --host 0.0.0.0 --port 8080 --json",
       description: "In a container: logs as JSON lines, the address as the first line of standard output"

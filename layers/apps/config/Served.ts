@@ -20,7 +20,8 @@ export const flowNames = (flows: ReadonlyArray<AnyFlow>): ReadonlyArray<string> 
   })
 }
 
-/** What is done with a flow as a value needs none of its types. @category conversions */
+/** A flow without its types. @category conversions */
+// What is done with a flow as a value needs none of them.
 export const typed = (flow: AnyFlow) => flow as Flow.Flow<Spec, unknown, unknown>
 
 /** What `effigent/layers/http` serves of a project. @category conversions */

@@ -5,7 +5,7 @@
  */
 import * as Context from "effect/Context"
 import * as Crypto from "node:crypto"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
@@ -46,11 +46,41 @@ import * as Info from "./Info.ts"
 import { type Bounds, traceRow, Traces } from "./Traces.ts"
 
 /**
+ * How a project is opened for a studio.
+ *
+ * @category models
+ */
+export interface OpenOptions {
+  /** How much is kept of traces. */
+  readonly traces?: Bounds | undefined
+  /** Characters of what was said that are kept of one span. Default 262,144. */
+  readonly characters?: number | undefined
+  /** Of the host of its flows, where it brings none. */
+  readonly host?: Open.HostOptions | undefined
+}
+
+/**
+ * A project at work, with what a studio sees of it. Other servers may serve it as well.
+ *
+ * @category models
+ */
+export interface Opened {
+  readonly project: Project
+  /** All that agents and flows need: their host, where conversations are kept, the runs that the studio knows. */
+  readonly services: Context.Context<never>
+  readonly hosting: Open.Hosting
+  readonly traces: Traces
+  readonly approvals: Approvals
+  /** Whether conversations outlive the process. */
+  readonly keepsSessions: boolean
+}
+
+/**
  * How a studio is run.
  *
  * @category models
  */
-export interface Options {
+export interface ServeOptions {
   /** What the pages call the project. Default: the name of the folder. */
   readonly title?: string | undefined
   /** The folder of the project, where `.effigent/evals` lies. Default: that of the process. */
@@ -59,15 +89,14 @@ export interface Options {
   readonly token?: string | false | undefined
   /** Names that the studio is reached by, besides those of this machine. */
   readonly hosts?: ReadonlyArray<string> | undefined
-  /** How much is kept of traces. */
-  readonly traces?: Bounds | undefined
-  /** Characters of what was said that are kept of one span. Default 262,144. */
-  readonly characters?: number | undefined
   /** The folder with the built pages. Default: that of the package. */
   readonly pages?: string | undefined
   /** How long requests and streams have to end when the server closes. Default 2 s. */
   readonly deadline?: Duration.Input | undefined
 }
+
+/** All of it. @category models */
+export interface Options extends OpenOptions, ServeOptions {}
 
 /**
  * The studio listens where others than this machine may reach it.
@@ -117,29 +146,48 @@ const pathOf = (url: string): string => {
   return end < 0 ? url : url.slice(0, end)
 }
 
-const make = Effect.fnUntraced(function* (project: Project, options: Options, port: number, token: string | undefined) {
+/**
+ * Opens a project so that a studio sees what it does. It ends with the Scope.
+ *
+ * @category constructors
+ */
+export const open = (
+  project: Project,
+  options: OpenOptions = {}
+): Effect.Effect<Opened, Open.ProjectFailed, Platform | Scope.Scope> =>
+  Effect.gen(function* () {
+    const traces = new Traces(options.traces)
+    const approvals = new Approvals()
+    const captured = Capture.make(traces, { prices: project.prices, characters: options.characters })
+    const sessions = Context.get(yield* Layer.build(SessionStores.memory), SessionStore)
+    const base = Layer.mergeAll(
+      Layer.succeed(SessionStore, sessions),
+      Runs.layer(),
+      Layer.succeed(ApprovalGate, approvals.gate),
+      Layer.succeed(Telemetry.Current, captured)
+    )
+    const given = yield* Open.services(project, base)
+    const own = Context.get(given, Telemetry.Current)
+    const traced =
+      own === undefined || own === captured ? given : Context.add(given, Telemetry.Current, Capture.both(own, captured))
+    // Timelines begin where the journal does: on disk it may be longer than in memory.
+    const isOnDisk = Context.getOption(given, JournalStore)._tag === "Some"
+    const hosting = yield* Open.hosting(project, traced, { keepSnapshots: isOnDisk ? 400 : 40, ...options.host })
+    const hosted = Context.add(traced, ExecutionHost, hosting.host)
+    const services = hosting.keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, hosting.keeper)
+    const keepsSessions = Context.get(given, SessionStore) !== sessions
+    return { project, services, hosting, traces, approvals, keepsSessions }
+  })
+
+const make = Effect.fnUntraced(function* (
+  { approvals, hosting, keepsSessions, project, services, traces }: Opened,
+  options: ServeOptions,
+  port: number,
+  token: string | undefined
+) {
   const scope = yield* Effect.scope
   const folder = options.folder ?? process.cwd()
   const title = options.title ?? folder.split(/[\\/]/).findLast((part) => part !== "") ?? "project"
-  const traces = new Traces(options.traces)
-  const approvals = new Approvals()
-  const captured = Capture.make(traces, { prices: project.prices, characters: options.characters })
-  const sessions = Context.get(yield* Layer.build(SessionStores.memory), SessionStore)
-  const base = Layer.mergeAll(
-    Layer.succeed(SessionStore, sessions),
-    Runs.layer(),
-    Layer.succeed(ApprovalGate, approvals.gate),
-    Layer.succeed(Telemetry.Current, captured)
-  )
-  const given = yield* Open.services(project, base)
-  const own = Context.get(given, Telemetry.Current)
-  const traced =
-    own === undefined || own === captured ? given : Context.add(given, Telemetry.Current, Capture.both(own, captured))
-  // Timelines begin where the journal does: on disk it may be longer than in memory.
-  const isOnDisk = Context.getOption(given, JournalStore)._tag === "Some"
-  const hosting = yield* Open.hosting(project, traced, { keepSnapshots: isOnDisk ? 400 : 40 })
-  const hosted = Context.add(traced, ExecutionHost, hosting.host)
-  const services = hosting.keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, hosting.keeper)
   const application = Http.application(definitionOf(project, { title }), {
     auth: Auth.elsewhere,
     disconnect: "detach",
@@ -148,6 +196,8 @@ const make = Effect.fnUntraced(function* (project: Project, options: Options, po
   // What the agents need is in the Layer of the project, as the type of `defineConfig` says.
   const needsNothing = application as Effect.Effect<Http.Application<never>, Http.UnsafeBinding, Scope.Scope>
   const api = yield* Effect.provideContext(Effect.orDie(needsNothing), services)
+  const known = Context.getOption(services, Runs.Registry)
+  const registry = known._tag === "Some" ? known.value : Context.get(yield* Layer.build(Runs.layer()), Runs.Registry)
   const names = flowNames(project.flows)
   const ticks = yield* PubSub.sliding<Handlers.Tick>(256)
   const streams = new Streams({ heartbeat: 15_000, stall: 60_000, perClient: 1_000, total: 1_000 })
@@ -164,14 +214,14 @@ const make = Effect.fnUntraced(function* (project: Project, options: Options, po
       capabilities: {
         durable: hosting.keeps,
         history: hosting.store !== undefined,
-        sessions: Context.get(given, SessionStore) !== sessions,
-        approvals: Context.get(given, ApprovalGate) === approvals.gate,
+        sessions: keepsSessions,
+        approvals: Context.get(services, ApprovalGate) === approvals.gate,
         evals: false,
         prices: Object.keys(project.prices).length > 0
       }
     },
     streams,
-    registry: Context.get(given, Runs.Registry),
+    registry,
     approvals,
     executions: new Executions(hosting, traces),
     traces,
@@ -219,7 +269,7 @@ const make = Effect.fnUntraced(function* (project: Project, options: Options, po
     })
     return Effect.asVoid(Effect.all([ended, api.close], { concurrency: 2 }))
   })
-  return { app, close, traces, approvals }
+  return { app, close }
 })
 
 // Tells readers of the news what has changed.
@@ -237,15 +287,15 @@ const telling = (traces: Traces, approvals: Approvals, ticks: PubSub.PubSub<Hand
 }
 
 /**
- * Opens the studio of a project on an `HttpServer`. Fails where the project cannot be opened, and where it would listen
- * to other machines without a token.
+ * Serves the studio of a project that is open on an `HttpServer`. Fails where it would listen to other machines without a
+ * token.
  *
  * @category layers
  */
-export const layer = (
-  project: Project,
-  options: Options = {}
-): Layer.Layer<Studio, Open.ProjectFailed | StudioExposed, HttpServer.HttpServer | Platform> =>
+export const serve = (
+  opened: Opened,
+  options: ServeOptions = {}
+): Layer.Layer<Studio, StudioExposed, HttpServer.HttpServer> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { address } = yield* HttpServer.HttpServer
@@ -255,8 +305,9 @@ export const layer = (
       if (token === undefined && !NetAddress.isUnixPathAddress(address) && !NetAddress.isLoopback(address.address))
         return yield* new StudioExposed({ address: baseUrl })
       const port = NetAddress.isUnixPathAddress(address) ? 0 : address.port
-      const { app, approvals, close, traces } = yield* make(project, options, port, token)
+      const { app, close } = yield* make(opened, options, port, token)
       const url = token === undefined ? `${baseUrl}/` : `${baseUrl}/?token=${token}`
+      const { approvals, traces } = opened
       // Closed before the server is: it was opened after it.
       return Layer.effect(
         Studio,
@@ -267,3 +318,41 @@ export const layer = (
       ).pipe(Layer.provideMerge(HttpServer.serve(app)))
     })
   )
+
+/**
+ * Opens the studio of a project on an `HttpServer`. Fails where the project cannot be opened, and where it would listen
+ * to other machines without a token.
+ *
+ * @example
+ * ```ts
+ * import { NodeHttpServer, NodeServices } from "@effect/platform-node"
+ * import { Effect, Layer } from "effect"
+ * import { Agent } from "effigent"
+ * import { defineConfig } from "effigent/config"
+ * import { OfflineModel } from "effigent/layers/offline"
+ * import { Studio } from "effigent/studio"
+ * import { createServer } from "node:http"
+ *
+ * const project = defineConfig({ agents: { poet: Agent.make({ instruct: "Write." }) }, layer: OfflineModel.layer })
+ * const server = NodeHttpServer.layerServer(() => createServer(), { host: "127.0.0.1", port: 0 })
+ * const studio = Studio.layer(project, { title: "Poems", token: "a-token" }).pipe(
+ *   Layer.provide(server),
+ *   Layer.provide(NodeServices.layer)
+ * )
+ * const program = Effect.gen(function* () {
+ *   const { baseUrl } = yield* Studio.Studio
+ *   const headers = { authorization: "Bearer a-token" }
+ *   const response = yield* Effect.promise(() => fetch(`${baseUrl}/studio/project`, { headers }))
+ *   const { agents, title } = JSON.parse(yield* Effect.promise(() => response.text()))
+ *   return [title, agents[0].name]
+ * })
+ * console.log(await Effect.runPromise(program.pipe(Effect.provide(studio)))) // => [ 'Poems', 'poet' ]
+ * ```
+ *
+ * @category layers
+ */
+export const layer = (
+  project: Project,
+  options: Options = {}
+): Layer.Layer<Studio, Open.ProjectFailed | StudioExposed, HttpServer.HttpServer | Platform> =>
+  Layer.unwrap(Effect.map(open(project, options), (opened) => serve(opened, options)))

@@ -102,22 +102,21 @@ class Drawing implements Picture {
   readonly items: Array<Item> = []
   readonly edges: Array<Edge> = []
   readonly detailed: boolean
-  private nodes = 0
-  private boxes = 0
+  private count = 0
 
   constructor(mode: Mode) {
     this.detailed = mode === "detailed"
   }
 
   node(shape: Shape, label: string, key?: string): string {
-    const id = `n${++this.nodes}`
+    const id = `n${++this.count}`
     this.items.push({ _tag: "node", id, shape, label, key })
     return id
   }
 
   // A box with nothing in it is left out.
   box<A>(label: string, key: string, draw: () => A): A {
-    const id = `g${++this.boxes}`
+    const id = `g${++this.count}`
     const before = this.items.length
     this.items.push({ _tag: "open", id, label, key })
     const out = draw()
