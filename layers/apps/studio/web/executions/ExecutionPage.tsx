@@ -136,6 +136,15 @@ export const ExecutionPage = ({ id, project }: { readonly id: string; readonly p
   const graph = useLoaded(`graph ${detail?.flow ?? ""} ${detail?.version ?? ""}`, async (signal) =>
     detail === undefined ? undefined : loadGraph(detail.flow, detail.version, signal)
   )
+  const names = useMemo(
+    () =>
+      new Map(
+        graph.value?.nodes.flatMap(({ key, label, shape }) =>
+          key === undefined || shape === "group" ? [] : [[key, label] as const]
+        ) ?? []
+      ),
+    [graph.value]
+  )
   const status = detail?.dead !== undefined ? "dead" : (store.standing?.status ?? detail?.status ?? "created")
   const questions = store.standing?.questions ?? detail?.questions ?? []
   useEffect(() => {
@@ -211,7 +220,14 @@ export const ExecutionPage = ({ id, project }: { readonly id: string; readonly p
         >
           <Values detail={detail} store={store} />
         </Panel>
-        <Timeline canFork={project.capabilities.history} execution={id} onStep={choose} step={step} turn={store.turn} />
+        <Timeline
+          canFork={project.capabilities.history}
+          execution={id}
+          names={names}
+          onStep={choose}
+          step={step}
+          turn={store.turn}
+        />
       </div>
     </>
   )

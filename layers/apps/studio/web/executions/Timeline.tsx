@@ -28,7 +28,7 @@ const barOf = (row: TimelineRow, { from, to }: Range): CSSProperties => {
   }
 }
 
-const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
+const columnsOf = (range: Range, names: ReadonlyMap<string, string>): ReadonlyArray<Column<TimelineRow>> => [
   {
     id: "index",
     name: "#",
@@ -44,7 +44,9 @@ const columnsOf = (range: Range): ReadonlyArray<Column<TimelineRow>> => [
     cell: (row) =>
       row.kind === "step" ? (
         <span>
-          <span className="mono">{row.key}</span>
+          <span className="mono" title={row.key}>
+            {names.get(row.key ?? "") ?? row.key}
+          </span>
           {(row.attempt ?? 1) > 1 ? <span className="faint"> run {row.attempt}</span> : null}
         </span>
       ) : (
@@ -100,12 +102,14 @@ interface TimelineProps {
   readonly canFork: boolean
   /** Changes as the execution goes on. */
   readonly turn: number
+  /** What steps are called, by their keys. */
+  readonly names: ReadonlyMap<string, string>
   /** Only this step. */
   readonly step: string | undefined
   readonly onStep: (step: string | undefined) => void
 }
 
-export const Timeline = ({ canFork, execution, onStep, step, turn }: TimelineProps) => {
+export const Timeline = ({ canFork, execution, names, onStep, step, turn }: TimelineProps) => {
   const [kind, setKind] = useState("all")
   const [order, setOrder] = useState("oldest")
   const [chosen, setChosen] = useState<number | undefined>(undefined)
@@ -135,7 +139,7 @@ export const Timeline = ({ canFork, execution, onStep, step, turn }: TimelinePro
   }, [turn, seen, paged])
   useEffect(() => setChosen(undefined), [key])
   const onSight = useCallback((from: number, to: number) => paged.want(from, to), [paged])
-  const columns = useMemo(() => columnsOf(range), [range, paged.total])
+  const columns = useMemo(() => columnsOf(range, names), [range, paged.total, names])
   const row = chosen === undefined ? undefined : paged.row(chosen)
   const forkHere = (): void => {
     if (row === undefined) return
@@ -154,7 +158,7 @@ export const Timeline = ({ canFork, execution, onStep, step, turn }: TimelinePro
         <>
           {step === undefined ? null : (
             <Button icon="close" kind="quiet" onPress={() => onStep(undefined)}>
-              Only {step}
+              Only {names.get(step) ?? step}
             </Button>
           )}
           <Select
@@ -203,7 +207,7 @@ export const Timeline = ({ canFork, execution, onStep, step, turn }: TimelinePro
       )}
       {row === undefined ? null : (
         <div aria-label="The chosen row" className="chosen" role="group">
-          <span className="chosen-title mono">{row.key ?? row.what}</span>
+          <span className="chosen-title mono">{names.get(row.key ?? "") ?? row.key ?? row.what}</span>
           <span className="hint">
             {row.kind === "step" ? `run ${row.attempt ?? 1}, ` : ""}append {count(row.seq)}
             {row.endSeq === undefined || row.endSeq === row.seq ? "" : ` to ${count(row.endSeq)}`}

@@ -50,7 +50,26 @@ const Step = memo(({ data, selected }: NodeProps<StepNode>) => (
 ))
 
 // A large graph is moved about rather than shown too small to be read.
-const fit = { padding: 0.06, maxZoom: 1, minZoom: 0.45 }
+const leastZoom = 0.5
+
+// Where to look from: all of it where it fits, else at the step that is at work, else at the beginning.
+const viewOf = (
+  { height, places, width }: Layout,
+  room: { readonly width: number; readonly height: number },
+  at: string | undefined
+): { readonly x: number; readonly y: number; readonly zoom: number } => {
+  const zoom = Math.min(1, Math.max(leastZoom, Math.min(room.width / width, room.height / height)))
+  const place = at === undefined ? undefined : places.get(at)
+  const along = (whole: number, space: number, middle: number): number =>
+    whole * zoom <= space
+      ? (space - whole * zoom) / 2
+      : Math.min(0, Math.max(space - whole * zoom, space / 2 - middle * zoom))
+  return {
+    x: along(width, room.width, place === undefined ? width / 2 : place.x + place.width / 2),
+    y: along(height, room.height, place === undefined ? 0 : place.y + place.height / 2),
+    zoom
+  }
+}
 
 const nodeTypes = { step: Step }
 
@@ -135,9 +154,17 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
     [graph, placed, steps, chosen]
   )
   const edges = useMemo(() => (placed === undefined ? [] : edgesOf(graph, placed, steps)), [graph, placed, steps])
+  const at = graph.nodes.find(({ key, shape }) => {
+    const status = key === undefined || shape === "group" ? undefined : steps?.get(key)?.status
+    return status === "waiting" || status === "running" || status === "failed"
+  })?.id
+  const view = useMemo(
+    () => (placed === undefined || room === undefined ? undefined : viewOf(placed, room, at)),
+    [placed, room, at]
+  )
   useEffect(() => {
-    void flow.current?.fitView(fit)
-  }, [placed])
+    if (view !== undefined) void flow.current?.setViewport(view)
+  }, [view])
   return (
     <div aria-label={label} className="graph" ref={box} role="group">
       {placed === undefined ? null : (
@@ -148,8 +175,8 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
           edges={edges}
           edgesFocusable={false}
           elementsSelectable={onChoose !== undefined}
-          fitView
-          fitViewOptions={fit}
+          {...(view === undefined ? {} : { defaultViewport: view })}
+          fitViewOptions={{ padding: 0.06, maxZoom: 1 }}
           maxZoom={2}
           minZoom={0.1}
           nodeTypes={nodeTypes}

@@ -100,9 +100,9 @@ const Head = ({ detail: { request, response, span } }: { readonly detail: SpanDe
     ["Began after", duration(span.start)],
     ["First token", span.timeToFirstToken === undefined ? undefined : duration(span.timeToFirstToken)],
     ["Tokens in", span.usage === undefined ? undefined : tokens(span.usage.inputTokens)],
-    ["of them cached", span.usage?.cachedInputTokens === undefined ? undefined : tokens(span.usage.cachedInputTokens)],
+    ["Cached", span.usage?.cachedInputTokens === undefined ? undefined : tokens(span.usage.cachedInputTokens)],
     ["Tokens out", span.usage === undefined ? undefined : tokens(span.usage.outputTokens)],
-    ["of them reasoning", span.usage?.reasoningTokens === undefined ? undefined : tokens(span.usage.reasoningTokens)],
+    ["Reasoning", span.usage?.reasoningTokens === undefined ? undefined : tokens(span.usage.reasoningTokens)],
     ["Cost", span.cost === undefined ? undefined : cost(span.cost)],
     ["Finished by", response?.finishReason]
   ]

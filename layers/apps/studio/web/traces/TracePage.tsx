@@ -8,7 +8,7 @@ import { useNews } from "../data/News.ts"
 import { usePaged } from "../data/Paged.ts"
 import { PageHead, Panel } from "../ui/Page.tsx"
 import { Pending } from "../ui/Pending.tsx"
-import { Status, toneOf } from "../ui/Status.tsx"
+import { kindWord, Status, toneOf } from "../ui/Status.tsx"
 import { type Column, VirtualGrid } from "../ui/VirtualGrid.tsx"
 import { SpanView } from "./SpanView.tsx"
 
@@ -27,12 +27,12 @@ const columnsOf = (whole: number): ReadonlyArray<Column<SpanRow>> => [
   {
     id: "name",
     name: "Span",
-    width: "minmax(190px, 1.2fr)",
+    width: "minmax(225px, 1.3fr)",
     narrow: "title",
     cell: (row) => (
       <span className="span-name" style={{ paddingInlineStart: Math.min(row.depth, 12) * 14 }}>
         <span className="kind" data-kind={row.kind}>
-          {row.kind}
+          {kindWord(row.kind)}
         </span>
         <span className="span-text">{row.name}</span>
         {(row.attempt ?? 1) > 1 ? <span className="tag tag-wait">attempt {row.attempt}</span> : null}

@@ -10,7 +10,7 @@ import { useSettled } from "../data/useLoaded.ts"
 import { SearchField, Select } from "../ui/Controls.tsx"
 import { PageHead } from "../ui/Page.tsx"
 import { Empty, Failed, Loading } from "../ui/States.tsx"
-import { Status } from "../ui/Status.tsx"
+import { kindWord, Status } from "../ui/Status.tsx"
 import { type Column, VirtualGrid } from "../ui/VirtualGrid.tsx"
 
 const all = "all"
@@ -25,7 +25,7 @@ const columns: ReadonlyArray<Column<TraceRow>> = [
     cell: (one) => (
       <>
         <span className="kind" data-kind={one.kind}>
-          {one.kind}
+          {kindWord(one.kind)}
         </span>{" "}
         <span className="strong">{one.name}</span>
         {one.error === undefined ? null : <span className="bad-text"> {one.error.tag}</span>}
@@ -101,7 +101,8 @@ export const TracesPage = () => {
         />
         <Select
           choices={[
-            { id: all, name: "Agents and flows" },
+            { id: all, name: "Any kind" },
+            { id: "group", name: "Runs" },
             { id: "agent", name: "Agents" },
             { id: "flow", name: "Flows" }
           ]}

@@ -24,6 +24,9 @@ const tones: Readonly<Record<string, "good" | "bad" | "busy" | "wait" | "idle">>
   uncertain: "wait"
 }
 
+/** What a kind of span is called: what groups several agents is a run of the program. */
+export const kindWord = (kind: string): string => (kind === "group" ? "run" : kind)
+
 /** The tone of a status. */
 export const toneOf = (status: string): string => tones[status] ?? "idle"
 
