@@ -15,7 +15,7 @@ const shots = [
   { width: 360, height: 760, dark: false },
   { width: 1280, height: 800, dark: false },
   { width: 1280, height: 800, dark: true },
-  { width: 2560, height: 1200, dark: true }
+  { width: 2560, height: 940, dark: true }
 ] as const
 
 const ask = async (page: Page, text: string): Promise<void> => {

@@ -136,15 +136,13 @@ export const ExecutionPage = ({ id, project }: { readonly id: string; readonly p
   const graph = useLoaded(`graph ${detail?.flow ?? ""} ${detail?.version ?? ""}`, async (signal) =>
     detail === undefined ? undefined : loadGraph(detail.flow, detail.version, signal)
   )
-  const names = useMemo(
-    () =>
-      new Map(
-        graph.value?.nodes.flatMap(({ key, label, shape }) =>
-          key === undefined || shape === "group" ? [] : [[key, label] as const]
-        ) ?? []
-      ),
-    [graph.value]
-  )
+  // A group has the name of its operator; a step of the same key is more exact.
+  const names = useMemo(() => {
+    const nodes = graph.value?.nodes.toSorted(
+      (one, other) => Number(other.shape === "group") - Number(one.shape === "group")
+    )
+    return new Map(nodes?.flatMap(({ key, label }) => (key === undefined ? [] : [[key, label] as const])) ?? [])
+  }, [graph.value])
   const status = detail?.dead !== undefined ? "dead" : (store.standing?.status ?? detail?.status ?? "created")
   const questions = store.standing?.questions ?? detail?.questions ?? []
   useEffect(() => {

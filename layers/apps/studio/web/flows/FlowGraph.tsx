@@ -195,6 +195,7 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
           }}
           onPaneClick={() => onChoose?.(undefined)}
           preventScrolling={false}
+          proOptions={{ hideAttribution: true }}
           zoomOnScroll={false}
         >
           <Background gap={20} size={1} />
