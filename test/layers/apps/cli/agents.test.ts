@@ -1,8 +1,8 @@
 // `effigent run`, `chat` and `init`, and what all commands share.
 import { assert, describe, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
 import { answer, atTerminal, chunk, effigent, ended, folder, json, project, serve, start } from "./support.ts"
@@ -263,6 +263,32 @@ describe("effigent init", () => {
     const run = await effigent(root, ["run", "triage", letter, "-q"])
     assert.deepInclude(json(run.out), { title: letter })
   }, 90_000)
+
+  it("needs nothing but Node: it is what people begin with, where no package is installed", () => {
+    const root = folder({ "package.json": `{ "name": "effigent", "version": "1.2.3" }` }, [])
+    for (const file of ["main", "process", "Begin", "Manifest", "Template"])
+      copyFileSync(new URL(`../../../../layers/apps/cli/${file}.ts`, import.meta.url), join(root, `${file}.ts`))
+    const bare = (...args: ReadonlyArray<string>) =>
+      spawnSync(process.execPath, [join(root, "main.ts"), ...args], { cwd: root, encoding: "utf8" })
+    const made = bare("init", "mine")
+    assert.strictEqual(made.status, 0, made.stderr)
+    assert.match(made.stdout, /mine:\n {2}package\.json[^]*Next:\n {2}cd mine\n {2}npm install/)
+    const manifest = json(readFileSync(join(root, "mine/package.json"), "utf8"))
+    assert.deepNestedInclude(manifest, { name: "mine", "dependencies.effigent": "^1.2.3" })
+    const again = bare("init", "mine", "--effigent", "2.0.0")
+    assert.strictEqual(again.status, 2)
+    assert.include(again.stderr, "nothing is written over")
+    for (const args of [
+      ["run", "triage"],
+      ["init", "a", "b"],
+      ["init", "--effigent"],
+      ["init", "--json"]
+    ]) {
+      const other = bare(...args)
+      assert.strictEqual(other.status, 4)
+      assert.include(other.stderr, "npm install effect @effect/platform-node")
+    }
+  })
 
   it("writes nothing over what is there", async () => {
     const root = folder({}, [])
