@@ -234,6 +234,32 @@ describe("effigent chat", () => {
     assert.strictEqual(code, 0)
     assert.include(stripVTControlCharacters(out), "● triage")
   })
+
+  it("stops an answer on Ctrl-C, aborts its request, and goes on from what had come", async () => {
+    const asked: Array<string> = []
+    const aborted = Promise.withResolvers<void>()
+    const half = Promise.withResolvers<void>()
+    const server = await serve((_, response, body) => {
+      asked.push(body)
+      if (asked.length === 2) return answer(response, '{"title":"Second","urgent":false}')
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.write(chunk({ content: '{"title":"Half' }))
+      response.once("close", aborted.resolve)
+      half.resolve()
+    })
+    const child = start(project(), ["chat", "triage", "--json"], { env: server.env, input: "One\nTwo\n" })
+    const end = ended(child)
+    await half.promise
+    child.kill("SIGINT")
+    await aborted.promise
+    const { code, out } = await end
+    server.close()
+    assert.strictEqual(code, 0)
+    const [first, second] = out.trimEnd().split("\n").map(json)
+    assert.deepInclude(first, { input: "One", stopped: true })
+    assert.deepNestedInclude(second, { input: "Two", "value.title": "Second" })
+    assert.match(asked[1] ?? "", /One.*Half.*Two/)
+  })
 })
 
 describe("effigent init", () => {
