@@ -19,10 +19,11 @@ export const triage = Agent.make({
   output: Ticket
 })
 
-const orders: { readonly [id: string]: { readonly article: string; readonly cents: number; readonly state: string } } = {
-  A17: { article: "desk lamp", cents: 2900, state: "on its way" },
-  B42: { article: "armchair", cents: 45_000, state: "delivered" }
-}
+const orders: { readonly [id: string]: { readonly article: string; readonly cents: number; readonly state: string } } =
+  {
+    A17: { article: "desk lamp", cents: 2900, state: "on its way" },
+    B42: { article: "armchair", cents: 45_000, state: "delivered" }
+  }
 
 const Order = Schema.Struct({ order: Schema.String })
 
