@@ -3,9 +3,10 @@
  * what entries share), so that importing the library opens a few files and not a hundred. Packages stay imports.
  * Programs and tests need no build.
  */
-import { existsSync, globSync, rmSync } from "node:fs"
+import { existsSync, globSync, rmSync, writeFileSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import { build as bundle, type InputOptions } from "rolldown"
+import { fullText } from "./llms.ts"
 import { type Outcome, run } from "./sources.ts"
 import { buildStudio } from "./studio.ts"
 
@@ -70,6 +71,8 @@ export const build = async (root: string, outDir = "dist"): Promise<Outcome> => 
     }
   })
   await buildStudio(root, join(outDir, "studio"))
+  // All guides in one file, for models that read the package.
+  writeFileSync(join(root, outDir, "llms-full.txt"), fullText(root))
   return declared
 }
 

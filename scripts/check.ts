@@ -1,13 +1,15 @@
 /**
  * `npm run check`: everything that can be said of the sources without running the tests. All steps, or those that are
  * named: `npm run check -- types lint`. Findings are printed in full; any finding fails the run. With `--write` the
- * diagrams of the documentation are written anew (`npm run check -- snippets --write`).
+ * diagrams of the documentation are written anew (`npm run check -- snippets --write`); `npm run docs` writes the pages
+ * that are made of the sources.
  */
 import { join } from "node:path"
 import { checkDocs } from "./docs.ts"
 import { checkFloors } from "./floors.ts"
 import { checkLinks } from "./links.ts"
 import { checkTarball } from "./package.ts"
+import { checkReference } from "./reference.ts"
 import { checkSnippets } from "./snippets.ts"
 import { type Finding, printFinding, type Report, run } from "./sources.ts"
 
@@ -48,7 +50,8 @@ const steps: Readonly<Record<string, () => Report | Promise<Report>>> = {
   format: () => tool(/^(?<file>\S+)(?<message>)$/, "oxfmt", ["--list-different"]),
   floors: () => checkFloors(root),
   docs: () => checkDocs(root),
-  links: () => checkLinks(root)
+  links: () => checkLinks(root),
+  reference: () => checkReference(root)
 }
 
 const named = process.argv.slice(2).filter((name) => name !== "--write")

@@ -373,8 +373,8 @@ export class JournalStore extends Context.Service<
     ) => Effect.Effect<void, JournalConflict | JournalStoreError>
     /** Takes a dead letter back among the living, with its tries counted anew. False where it is none. */
     readonly revive: (id: string) => Effect.Effect<boolean, JournalStoreError>
-    /** Forgets closed executions; gives how many. */
-    readonly prune: (retention: Retention) => Effect.Effect<number, JournalStoreError>
+    /** Forgets closed executions; gives which. */
+    readonly prune: (retention: Retention) => Effect.Effect<ReadonlyArray<string>, JournalStoreError>
     /** Forgets an execution, whatever it is. One that is not there is no error. */
     readonly remove: (id: string) => Effect.Effect<void, JournalStoreError>
     /**

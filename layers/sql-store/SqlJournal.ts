@@ -277,24 +277,27 @@ export const make = Effect.fnUntraced(function* (
       ),
     prune: ({ closedBefore, limit = 1_000 }) => {
       // A few at a time: nobody else writes to SQLite meanwhile.
-      const some = (most: number) =>
+      const some = (most: number): Effect.Effect<ReadonlyArray<string>, JournalStoreError> =>
         run(
           "forget closed executions",
           database.transaction(
             Effect.gen(function* () {
               const rows = yield* sql<{ readonly id: string }>`SELECT id FROM ${t.executions}
                 WHERE closed_at < ${closedBefore} AND lifecycle = 'closed' ORDER BY closed_at LIMIT ${most}`
-              yield* forget(rows.map(({ id }) => id))
-              return rows.length
+              const ids = rows.map(({ id }) => id)
+              yield* forget(ids)
+              return ids.map(original)
             })
           )
         )
-      const all = (gone: number): ReturnType<typeof some> => {
-        const most = Math.min(limit - gone, 100)
+      const all = (gone: ReadonlyArray<string>): ReturnType<typeof some> => {
+        const most = Math.min(limit - gone.length, 100)
         if (most <= 0) return Effect.succeed(gone)
-        return Effect.flatMap(some(most), (count) => (count < most ? Effect.succeed(gone + count) : all(gone + count)))
+        return Effect.flatMap(some(most), (more): ReturnType<typeof some> =>
+          more.length < most ? Effect.succeed([...gone, ...more]) : all([...gone, ...more])
+        )
       }
-      return all(0)
+      return all([])
     },
     remove: (id) => run("forget", database.transaction(forget([stored(id)])), id),
     nextWake: (flows) =>

@@ -295,7 +295,7 @@ export const make = (): JournalStore["Service"] => {
           if (head.lifecycle === "closed" && head.closedAt !== undefined && head.closedAt < closedBefore) gone.push(id)
         }
         gone.forEach(forget)
-        return gone.length
+        return gone
       }),
     remove: (id) => Effect.sync(() => forget(id)),
     nextWake: (flows) =>

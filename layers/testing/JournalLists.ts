@@ -93,15 +93,22 @@ export const cases: ReadonlyArray<(options: Options) => StoreCase<Store>> = [
       const { closedAt } = young
       if (closedAt === undefined) return yield* Effect.fail("a closed execution has no time of closing")
       // Others of the store may be as old: what is counted are those of this case.
-      yield* store.prune({ closedBefore: closedAt, limit: 1 })
-      let gone = 1
-      while (gone > 0) gone = yield* store.prune({ closedBefore: closedAt, limit: 2 })
-      yield* expect("nothing is left to forget", yield* store.prune({ closedBefore: closedAt }), 0)
+      const first = yield* store.prune({ closedBefore: closedAt, limit: 1 })
+      yield* expect("how many at most", first.length, 1)
+      const gone: Array<string> = []
+      for (;;) {
+        const some = yield* store.prune({ closedBefore: closedAt, limit: 2 })
+        if (some.length === 0) break
+        gone.push(...some)
+      }
+      yield* expect("nothing is left to forget", yield* store.prune({ closedBefore: closedAt }), [])
       yield* expect(
         "what stays",
         (yield* store.list({ flow })).heads.map(({ id }) => id),
         [open.id, young.id]
       )
+      const mine = new Set(Array.from({ length: 5 }, (_, n) => bench.id(`old ${n}`)))
+      yield* expect("what it says is forgotten", [...first, ...gone].filter((id) => mine.has(id)).toSorted(), [...mine])
       yield* expect("history", yield* store.history(bench.id("old 1")), [])
     })
   ),

@@ -477,7 +477,7 @@ const guarded =
   }
 
 /**
- * Attached everything that is about to be sent, attempt by attempt and with all rewriting of the guards before it. What is
+ * Checks everything that is about to be sent, attempt by attempt and with all rewriting of the guards before it. What is
  * blocked is not sent. How the guard fails and what it needs goes into the agent's type.
  *
  * @category guards
@@ -488,7 +488,7 @@ export const guardInput: {
 } = dual(2, guarded("input"))
 
 /**
- * Attached everything that the model wrote (the answer, reasoning, refusals, tool calls) before any reader is given any of
+ * Checks everything that the model wrote (the answer, reasoning, refusals, tool calls) before any reader is given any of
  * it: each attempt is held back until it has ended and passed, also for `instant`, `deltas` and all other streams.
  *
  * @category guards

@@ -9,7 +9,9 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { EffectLedger } from "../../services/EffectLedger.ts"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { KeeperHealth } from "../../services/ExecutionKeeper.ts"
 import * as Journals from "../../services/JournalStore.ts"
@@ -179,9 +181,10 @@ export const make = (
   Effect.uninterruptible(
     Effect.gen(function* () {
       const store = yield* Journals.JournalStore
+      const ledger = Option.getOrUndefined(yield* Effect.serviceOption(EffectLedger))
       const scope = yield* Effect.scope
       const owner = { runner: settings.runner, incarnation: yield* freshId }
-      const roster = new Roster(store, settings, owner, host, scope, yield* Clock.currentTimeMillis, isOurs)
+      const roster = new Roster(store, settings, owner, host, scope, yield* Clock.currentTimeMillis, isOurs, ledger)
       const keeper = new Keeper(roster)
       const problem = problemOf(settings)
       if (problem !== undefined) return yield* Effect.fail(keeper.failed("begin", problem))

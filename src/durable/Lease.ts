@@ -149,7 +149,10 @@ const look = (roster: Roster): Effect.Effect<number, unknown> =>
     yield* Holding.rest(roster, roster.settings.idleFor)
     const now = yield* Clock.currentTimeMillis
     const { keepClosed } = roster.settings
-    if (keepClosed !== Infinity) yield* roster.store.prune({ closedBefore: now - keepClosed })
+    if (keepClosed !== Infinity) {
+      const gone = yield* roster.store.prune({ closedBefore: now - keepClosed })
+      if (roster.ledger !== undefined) yield* Effect.forEach(gone, roster.ledger.forget, { discard: true })
+    }
     yield* Measures.observe(roster.entries.size, now - roster.renewedAt)
     return recovered.length
   })

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Host from "../../services/ExecutionHost.ts"
+import type { EffectLedger } from "../../services/EffectLedger.ts"
 import type { KeeperHealth } from "../../services/ExecutionKeeper.ts"
 import type * as Journals from "../../services/JournalStore.ts"
 import { Turns } from "../triggerflow/Turns.ts"
@@ -29,6 +30,8 @@ const keyOf = (flow: string, version: string | undefined): string => JSON.string
  */
 export class Roster {
   readonly store: Journals.JournalStore["Service"]
+  /** Where it is there: what it holds of executions that are forgotten is forgotten with them. */
+  readonly ledger: EffectLedger["Service"] | undefined
   readonly settings: Settings
   readonly owner: Journals.Owner
   readonly host: string
@@ -57,9 +60,11 @@ export class Roster {
     host: string,
     scope: Scope.Scope,
     now: number,
-    isOurs?: IsOurs
+    isOurs?: IsOurs,
+    ledger?: EffectLedger["Service"]
   ) {
     this.store = store
+    this.ledger = ledger
     this.settings = settings
     this.owner = owner
     this.host = host

@@ -33,7 +33,10 @@ export interface Options {
   readonly idleFor?: Duration.Input | undefined
   /** How long handlers have to end where the runner ends. Default 10 s. */
   readonly drain?: Duration.Input | undefined
-  /** How long closed executions are kept. Default: for ever. */
+  /**
+   * How long closed executions are kept, and what an `EffectLedger` in the Layer below the host has of them. Default: for
+   * ever.
+   */
   readonly keepClosed?: Duration.Input | undefined
   /** How many entries of its runtime stream an execution keeps, where it was started without a policy. Default 1,000. */
   readonly streamCapacity?: number | undefined

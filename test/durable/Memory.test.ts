@@ -1,7 +1,10 @@
 // What is in memory: executions that only wait leave it, come back when something comes, and nothing stays behind.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schema, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { Once } from "effigent/durable"
+import { EffectLedgers } from "effigent/layers/store"
+import { EffectLedger } from "effigent/services/EffectLedger"
 import type { ExecutionHostError } from "effigent/services/ExecutionHost"
 import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
 import { Hosting } from "../../src/durable/Hosting.ts"
@@ -287,6 +290,36 @@ describe("ending in good order", () => {
       )
       assert.strictEqual((yield* first.keeper.health).active, 1)
     })
+  )
+
+  it.effect("closed executions are forgotten after keepClosed, and with them what the ledger has of them", () =>
+    Effect.gen(function* () {
+      const pay = Done.build(
+        Done.start.pipe(
+          Chain.to("pay", (n: number, run) =>
+            Once.perform(run, "pay", { output: Schema.Number }, () => Effect.succeed(n * 2))
+          ),
+          Chain.result
+        )
+      )
+      const ledger = yield* EffectLedger
+      const groups = Effect.map(ledger.list(), (entries) => entries.map(({ group }) => group))
+      const store = journal()
+      const layer = TriggerFlow.toLayer(pay).pipe(Layer.provide(Layer.succeed(EffectLedger, ledger)))
+      const first = yield* runner(store, layer, { ...options, keepClosed: "1 minute" })
+      yield* first.in(TriggerFlow.start(Done, 1, { id: "old" }))
+      yield* first.host.await("old")
+      yield* TestClock.adjust("50 seconds")
+      yield* first.in(TriggerFlow.start(Done, 2, { id: "young" }))
+      yield* first.host.await("young")
+      assert.deepStrictEqual(yield* groups, ["old", "young"])
+      yield* TestClock.adjust("20 seconds")
+      assert.isTrue(Option.isNone(yield* store.get("old")))
+      assert.deepStrictEqual(yield* groups, ["young"])
+      // The id is free again, and what it names is done anew.
+      yield* first.in(TriggerFlow.start(Done, 21, { id: "old" }))
+      assert.strictEqual((yield* first.host.await("old")).result, 42)
+    }).pipe(Effect.provide(EffectLedgers.memory))
   )
 
   it.live("10,000 executions that were started and have ended leave nothing in the keeper", () =>

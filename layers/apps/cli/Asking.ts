@@ -24,6 +24,7 @@ import * as Open from "../config/Open.ts"
 import type { AnyAgent } from "../config/Project.ts"
 import { Ended, endOf, Usage } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
+import { stoppable } from "./Interruption.ts"
 import { clean, dim, note, result, Screen, shown } from "./Screen.ts"
 
 /** What a command gives besides the Layer of the project: approvals at the terminal, conversations in memory. @category layers */
@@ -124,7 +125,7 @@ export const run = Command.make(
 const help = `/help         this
 /reset        begin a new conversation
 /save [file]  write the conversation to a file as JSON; default conversation.json
-/quit         end (or Ctrl-D)
+/quit         end (or Ctrl-D); Ctrl-C stops an answer
 Everything else is sent to the agent; a line that begins with // is sent with one slash.
 `
 
@@ -205,7 +206,14 @@ export const chat = Command.make(
             yield* note("A new conversation.")
           } else if (text.startsWith("/") && !text.startsWith("//"))
             yield* note(`There is no ${text.split(/\s/)[0] ?? text}. /help tells what there is.`)
-          else yield* ask(text.startsWith("//") ? text.slice(1) : text)
+          else {
+            const input = text.startsWith("//") ? text.slice(1) : text
+            const answer = yield* stoppable(ask(input))
+            if (Option.isSome(answer)) continue
+            yield* screen.json
+              ? screen.out(`${JSON.stringify({ session: id, input, stopped: true })}\n`)
+              : note("Stopped. What has come stays in the conversation.")
+          }
         }
       })
     )

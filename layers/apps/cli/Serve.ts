@@ -1,10 +1,13 @@
 /** `effigent serve`: the agents and flows of the project over HTTP. */
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as HttpMiddleware from "effect/http/HttpMiddleware"
 import * as HttpServer from "effect/http/HttpServer"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as NetAddress from "effect/net/NetAddress"
@@ -34,11 +37,31 @@ export const usualPort = 4320
 // One line of JSON for each thing that is logged, on standard error.
 const logs = Logger.layer([Logger.withConsoleError(Logger.formatJson)])
 
+// A line for each answer: a stream is told of as it begins.
+const logging = HttpMiddleware.make((app) =>
+  Effect.gen(function* () {
+    const { method, url } = yield* HttpServerRequest.HttpServerRequest
+    const begun = yield* Clock.currentTimeMillis
+    return yield* Effect.onExit(app, (exit) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.annotateLogs(Effect.logInfo("request"), {
+          method,
+          path: url.replace(/[?#].*$/s, ""),
+          milliseconds: now - begun,
+          ...(Exit.isSuccess(exit)
+            ? { status: exit.value.status, requestId: exit.value.headers["x-request-id"] }
+            : { status: "aborted" })
+        })
+      )
+    )
+  })
+)
+
 /** A server whose requests are logged. */
 const logged = Layer.effect(
   HttpServer.HttpServer,
   Effect.map(HttpServer.HttpServer, ({ address, serve }) =>
-    HttpServer.make({ address, serve: (app) => serve(HttpMiddleware.logger(app)) })
+    HttpServer.make({ address, serve: (app) => serve(logging(app)) })
   )
 )
 

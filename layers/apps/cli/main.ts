@@ -27,6 +27,9 @@ try {
 } catch (error) {
   const missing = /Cannot find (?:package|module) '([^']+)'/.exec(String(error))?.[1]
   if (missing === undefined) throw error
+  const { alone } = await import("./Begin.ts")
+  const code = await alone(process.argv.slice(2))
+  if (code !== undefined) process.exit(code)
   fail(`The package ${missing} is missing. Run: npm install effect @effect/platform-node`)
 }
 

@@ -1,18 +1,50 @@
-/** Runs the command line as a process of Node: its services, Ctrl-C, and its exit code. */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+/** Runs the command line as a process of Node: its services, signals, and its exit code. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Runtime from "effect/Runtime"
 import { codes } from "./Exits.ts"
+import { Interruption, Listeners } from "./Interruption.ts"
 import * as Manifest from "./Manifest.ts"
 import { program } from "./program.ts"
 
-/** Runs it. @category programs */
-export const start = (): void =>
-  NodeRuntime.runMain(program(Manifest.own().version).pipe(Effect.provide(NodeServices.layer)), {
-    disableErrorReporting: true,
-    teardown: (exit, onExit) => {
-      // The program gives its exit code as a value; it fails by interruption only.
-      onExit(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : codes.interrupted)
+// As NodeRuntime.runMain, but that a command may have Ctrl-C stop a part of it.
+const runMain = (listeners: Listeners) =>
+  Runtime.makeRunMain(({ fiber, teardown }) => {
+    let isStopped = false
+    const end = () => {
+      isStopped = true
+      fiber.interruptUnsafe(fiber.id)
     }
+    const interrupt = () => {
+      if (!listeners.tell()) end()
+    }
+    process.on("SIGINT", interrupt)
+    process.on("SIGTERM", end)
+    fiber.addObserver((exit) => {
+      process.removeListener("SIGINT", interrupt)
+      process.removeListener("SIGTERM", end)
+      teardown(exit, (code) => {
+        // At a good end it waits for what is still being written.
+        if (isStopped || code !== 0) process.exit(code)
+      })
+    })
   })
+
+/** Runs it. @category programs */
+export const start = (): void => {
+  const listeners = new Listeners()
+  runMain(listeners)(
+    program(Manifest.own().version).pipe(
+      Effect.provide(NodeServices.layer),
+      Effect.provideService(Interruption, listeners)
+    ),
+    {
+      disableErrorReporting: true,
+      teardown: (exit, onExit) => {
+        // The program gives its exit code as a value; it fails by interruption only.
+        onExit(Exit.isSuccess(exit) && typeof exit.value === "number" ? exit.value : codes.interrupted)
+      }
+    }
+  )
+}

@@ -18,11 +18,14 @@ export interface Settings {
   readonly token: string | undefined
   /** The port that it listens on, by which its cookie is named: cookies do not know ports. */
   readonly port: number
-  /** Names that it is reached by besides those of this machine. */
+  /** Names that it is reached by besides those of this machine. With a token, addresses need not be named. */
   readonly hosts: ReadonlyArray<string>
 }
 
 const loopback = /^(localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
+
+// No DNS gives such a name an address.
+const isLiteral = (name: string): boolean => /^\d{1,3}(?:\.\d{1,3}){3}$|^\[[\da-f:.]+\]$/i.test(name)
 
 const nameOf = (host: string): string => host.replace(/:\d+$/, "").toLowerCase()
 
@@ -30,13 +33,22 @@ const digest = (text: string): Buffer => Crypto.createHash("sha256").update(text
 
 const isSame = (a: string, b: string): boolean => Crypto.timingSafeEqual(digest(a), digest(b))
 
+// What somebody has sent need not be well-formed.
+const decoded = (text: string): string | undefined => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** The name of the cookie. @category constants */
 export const cookieOf = (port: number): string => `effigent-studio-${port}`
 
 const cookie = (header: string | undefined, name: string): string | undefined => {
   for (const part of (header ?? "").split(";")) {
     const [key, value] = part.trim().split("=", 2)
-    if (key === name) return value
+    if (key === name && value !== undefined) return decoded(value)
   }
   return undefined
 }
@@ -47,7 +59,9 @@ export const isApi = (path: string): boolean => /^\/(api|studio)(\/|$)/.test(pat
 // Pages of other sites are refused whatever they ask for, except for following a link to a page.
 const foreign = (request: Request, settings: Settings, path: string): Problem.Refused | undefined => {
   const { host, origin, "sec-fetch-mode": mode, "sec-fetch-site": site } = request.headers
-  if (host === undefined || !(loopback.test(nameOf(host)) || settings.hosts.includes(nameOf(host))))
+  const name = nameOf(host ?? "")
+  const isOwn = loopback.test(name) || settings.hosts.includes(name)
+  if (!isOwn && !(settings.token !== undefined && isLiteral(name)))
     return Problem.refuse(403, "ForeignHost", `The studio answers to names of this machine, not to "${host ?? ""}".`)
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
     return Problem.refuse(403, "ForeignOrigin", `Pages of ${origin} may not use the studio.`)
@@ -77,7 +91,7 @@ export const check = (request: Request, settings: Settings): Effect.Effect<Respo
             ...Assets.headers,
             location,
             "cache-control": "no-store",
-            "set-cookie": `${cookieOf(port)}=${token}; Path=/; HttpOnly; SameSite=Strict`
+            "set-cookie": `${cookieOf(port)}=${encodeURIComponent(token)}; Path=/; HttpOnly; SameSite=Strict`
           }
         })
       )

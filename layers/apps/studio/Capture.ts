@@ -78,6 +78,8 @@ class Chat {
   reasoning = ""
   refusal = ""
   restarts = 0
+  /** Characters of the text that were not kept. */
+  more = 0
   readonly calls: Array<{ readonly id: string; readonly name: string; readonly arguments: string }> = []
   private readonly limit: number
   private readonly clock: Clock.Clock
@@ -92,6 +94,7 @@ class Chat {
       case "Text":
         this.first()
         if (this.text.length <= this.limit) this.text += event.text
+        else this.more += event.text.length
         return
       case "Reasoning":
         this.first()
@@ -121,6 +124,7 @@ class Chat {
       case "Restarted":
         this.restarts++
         this.text = ""
+        this.more = 0
         this.reasoning = ""
         this.refusal = ""
         this.calls.length = 0
@@ -334,7 +338,7 @@ const responseOf = (room: Room, chat: Chat) => ({
   ...(chat.id === undefined ? {} : { id: chat.id }),
   ...(chat.model === undefined ? {} : { model: chat.model }),
   ...(chat.refusal === "" ? {} : { refusal: room.text(chat.refusal) }),
-  text: room.text(chat.text),
+  text: room.text(chat.text, chat.more),
   reasoning: room.text(chat.reasoning),
   calls: chat.calls.map((call) => ({ ...call, arguments: room.text(call.arguments) })),
   ...(chat.finishReason === undefined ? {} : { finishReason: chat.finishReason }),

@@ -26,16 +26,16 @@ export class Room {
     return 2 * (this.whole - this.left)
   }
 
-  /** A text, or its beginning. */
-  text(text: string): string {
-    if (text.length <= this.left) {
+  /** A text, or its beginning. `more`: characters that it had besides, and that nobody has kept. */
+  text(text: string, more = 0): string {
+    if (text.length <= this.left && more === 0) {
       this.left -= text.length
       return text
     }
     const cut = text.slice(0, this.left).toWellFormed()
-    this.left = 0
+    this.left -= cut.length
     this.truncated = true
-    return `${cut}... [${text.length - cut.length} more]`
+    return `${cut}... [${text.length - cut.length + more} more]`
   }
 
   /** A value as JSON; one that is too large is the beginning of its text. Absent where it has no JSON form. */

@@ -87,7 +87,7 @@ export interface ServeOptions {
   readonly folder?: string | undefined
   /** Whoever has it may use the studio. Default: a random one. `false`: everybody on this machine may. */
   readonly token?: string | false | undefined
-  /** Names that the studio is reached by, besides those of this machine. */
+  /** Names that the studio is reached by, besides those of this machine. With a token, addresses need not be named. */
   readonly hosts?: ReadonlyArray<string> | undefined
   /** The folder with the built pages. Default: that of the package. */
   readonly pages?: string | undefined
@@ -162,7 +162,8 @@ export const open = (
     const sessions = Context.get(yield* Layer.build(SessionStores.memory), SessionStore)
     const base = Layer.mergeAll(
       Layer.succeed(SessionStore, sessions),
-      Runs.layer(),
+      // The events of each are in memory.
+      Runs.layer({ remember: 300 }),
       Layer.succeed(ApprovalGate, approvals.gate),
       Layer.succeed(Telemetry.Current, captured)
     )
@@ -306,7 +307,7 @@ export const serve = (
         return yield* new StudioExposed({ address: baseUrl })
       const port = NetAddress.isUnixPathAddress(address) ? 0 : address.port
       const { app, close } = yield* make(opened, options, port, token)
-      const url = token === undefined ? `${baseUrl}/` : `${baseUrl}/?token=${token}`
+      const url = token === undefined ? `${baseUrl}/` : `${baseUrl}/?token=${encodeURIComponent(token)}`
       const { approvals, traces } = opened
       // Closed before the server is: it was opened after it.
       return Layer.effect(

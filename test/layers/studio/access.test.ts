@@ -53,6 +53,20 @@ describe("who may use the studio", () => {
     })
   )
 
+  it.live("takes any token, also one that has to be written otherwise in addresses and cookies", () =>
+    Effect.gen(function* () {
+      const odd = "a b;c=%ä"
+      const { raw, url } = yield* open(project, { token: odd, pages: pages() })
+      const { search } = new URL(url)
+      const opened = yield* raw(`/${search}`)
+      const [cookie = ""] = [opened.headers["set-cookie"] ?? []].flat()
+      const headers = { cookie: cookie.split(";")[0] ?? "" }
+      assert.strictEqual((yield* raw("/studio/project", { headers })).status, 200)
+      const broken = yield* raw("/studio/project", { headers: { cookie: `${headers.cookie.split("=")[0]}=%E0%A4%A` } })
+      assert.strictEqual(broken.status, 401)
+    })
+  )
+
   it.live("makes a token of its own for each start", () =>
     Effect.gen(function* () {
       const one = yield* open(project, { token: undefined })
@@ -73,15 +87,18 @@ describe("who may use the studio", () => {
         `evil.example:${port}`,
         "127.0.0.1.evil.example",
         "localhost.evil.example",
-        "10.0.0.1"
+        "10.0.0.1.evil.example"
       ])
         assert.strictEqual(yield* ask(name), 403, name)
       for (const name of [host, `localhost:${port}`, `[::1]:${port}`, "studio.test"])
         assert.strictEqual(yield* ask(name), 200, name)
+      // With a token it may be reached by its address, which no DNS can claim.
+      assert.strictEqual(yield* ask("192.168.1.5:4319"), 200)
       // Also where no token is asked for, and for pages.
       const free = yield* open(project, { token: false })
       for (const path of ["/", "/studio/project", "/api/runs"])
-        assert.strictEqual((yield* free.raw(path, { headers: { host: "evil.example" } })).status, 403)
+        for (const host of ["evil.example", "192.168.1.5"])
+          assert.strictEqual((yield* free.raw(path, { headers: { host } })).status, 403)
       assert.strictEqual((yield* free.raw("/studio/project")).status, 200)
     })
   )

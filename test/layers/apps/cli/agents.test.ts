@@ -1,8 +1,8 @@
 // `effigent run`, `chat` and `init`, and what all commands share.
 import { assert, describe, it } from "@effect/vitest"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { existsSync, readFileSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
 import { answer, atTerminal, chunk, effigent, ended, folder, json, project, serve, start } from "./support.ts"
@@ -234,6 +234,32 @@ describe("effigent chat", () => {
     assert.strictEqual(code, 0)
     assert.include(stripVTControlCharacters(out), "● triage")
   })
+
+  it("stops an answer on Ctrl-C, aborts its request, and goes on from what had come", async () => {
+    const asked: Array<string> = []
+    const aborted = Promise.withResolvers<void>()
+    const half = Promise.withResolvers<void>()
+    const server = await serve((_, response, body) => {
+      asked.push(body)
+      if (asked.length === 2) return answer(response, '{"title":"Second","urgent":false}')
+      response.writeHead(200, { "content-type": "text/event-stream" })
+      response.write(chunk({ content: '{"title":"Half' }))
+      response.once("close", aborted.resolve)
+      half.resolve()
+    })
+    const child = start(project(), ["chat", "triage", "--json"], { env: server.env, input: "One\nTwo\n" })
+    const end = ended(child)
+    await half.promise
+    child.kill("SIGINT")
+    await aborted.promise
+    const { code, out } = await end
+    server.close()
+    assert.strictEqual(code, 0)
+    const [first, second] = out.trimEnd().split("\n").map(json)
+    assert.deepInclude(first, { input: "One", stopped: true })
+    assert.deepNestedInclude(second, { input: "Two", "value.title": "Second" })
+    assert.match(asked[1] ?? "", /One.*Half.*Two/)
+  })
 })
 
 describe("effigent init", () => {
@@ -263,6 +289,32 @@ describe("effigent init", () => {
     const run = await effigent(root, ["run", "triage", letter, "-q"])
     assert.deepInclude(json(run.out), { title: letter })
   }, 90_000)
+
+  it("needs nothing but Node: it is what people begin with, where no package is installed", () => {
+    const root = folder({ "package.json": `{ "name": "effigent", "version": "1.2.3" }` }, [])
+    for (const file of ["main", "process", "Begin", "Manifest", "Template"])
+      copyFileSync(new URL(`../../../../layers/apps/cli/${file}.ts`, import.meta.url), join(root, `${file}.ts`))
+    const bare = (...args: ReadonlyArray<string>) =>
+      spawnSync(process.execPath, [join(root, "main.ts"), ...args], { cwd: root, encoding: "utf8" })
+    const made = bare("init", "mine")
+    assert.strictEqual(made.status, 0, made.stderr)
+    assert.match(made.stdout, /mine:\n {2}package\.json[^]*Next:\n {2}cd mine\n {2}npm install/)
+    const manifest = json(readFileSync(join(root, "mine/package.json"), "utf8"))
+    assert.deepNestedInclude(manifest, { name: "mine", "dependencies.effigent": "^1.2.3" })
+    const again = bare("init", "mine", "--effigent", "2.0.0")
+    assert.strictEqual(again.status, 2)
+    assert.include(again.stderr, "nothing is written over")
+    for (const args of [
+      ["run", "triage"],
+      ["init", "a", "b"],
+      ["init", "--effigent"],
+      ["init", "--json"]
+    ]) {
+      const other = bare(...args)
+      assert.strictEqual(other.status, 4)
+      assert.include(other.stderr, "npm install effect @effect/platform-node")
+    }
+  })
 
   it("writes nothing over what is there", async () => {
     const root = folder({}, [])

@@ -1,5 +1,9 @@
 // `effigent flow` and `replay`: executions that outlive their commands, in a SQLite file.
 import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, Option } from "effect"
+import { JournalStores } from "effigent/layers/sql-store"
+import { SqliteClient } from "effigent/layers/sqlite"
+import { JournalStore } from "effigent/services/JournalStore"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { atTerminal, effigent, json, project } from "./support.ts"
@@ -190,6 +194,34 @@ describe("effigent flow", () => {
     const retried = await effigent(counting, ["flow", "retry", "c1"])
     assert.strictEqual(retried.code, 1)
     assert.match(retried.err, /it is no dead letter/)
+  }, 60_000)
+
+  it("lists dead letters, lets one go on, and ends another as cancelled", async () => {
+    const ids = ["d1", "d2"]
+    for (const id of ids) await effigent(refund, ["flow", "start", "refund", large, "--id", id])
+    const bury = Effect.gen(function* () {
+      const store = yield* JournalStore
+      const owner = { runner: "other", incarnation: "1" }
+      yield* store.join(owner, 60_000)
+      for (const id of ids) {
+        const head = Option.getOrThrow(yield* store.claimOne(id, owner, { force: true }))
+        yield* store.bury(id, head.fence, "it dies whenever it is run")
+      }
+    })
+    const filename = join(refund, "effigent.db")
+    const store = JournalStores.layer().pipe(Layer.provide(SqliteClient.layer({ filename })))
+    await Effect.runPromise(bury.pipe(Effect.provide(store)))
+
+    const dead = await effigent(refund, ["flow", "dead"])
+    assert.match(dead.out, /d1 +refund +it dies whenever it is run\n/)
+    assert.match(dead.out, /d2 +refund +it dies whenever it is run\n/)
+    const retried = await effigent(refund, ["flow", "retry", "d1", "--json"])
+    assert.strictEqual(retried.code, 3)
+    assert.deepInclude(json(retried.out), { id: "d1", status: "waiting" })
+    const discarded = await effigent(refund, ["flow", "discard", "d2", "--json"])
+    assert.strictEqual(discarded.code, 0)
+    assert.deepInclude(json(discarded.out), { id: "d2", status: "cancelled" })
+    assert.deepStrictEqual(json((await effigent(refund, ["flow", "dead", "--json"])).out), { executions: [] })
   }, 60_000)
 
   it("runs flows without a store in this process, and says that they end with it", async () => {

@@ -57,8 +57,11 @@ describe("effigent serve", () => {
       .trim()
       .split("\n")
       .map((text) => JSON.parse(text))
-    const run = logs.find(({ annotations }) => annotations["http.url"] === "/agents/triage/run")
-    assert.strictEqual(run.annotations["http.status"], 200)
+    const run = logs.find(({ annotations }) => annotations.path === "/agents/triage/run")
+    assert.deepStrictEqual(
+      [run.message, run.annotations.method, run.annotations.status, run.annotations.requestId],
+      ["request", "POST", 200, answer.headers.get("x-request-id")]
+    )
   })
 
   it("gives open streams their last event when it is told to end", async () => {
