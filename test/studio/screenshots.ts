@@ -5,11 +5,11 @@
 import { mkdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import type { Page } from "playwright-core"
-import { launch, openPage } from "../test/studio/browser.ts"
-import { openStudio } from "../test/studio/studio.ts"
-import { setup } from "../test/support/studioPages.ts"
+import { launch, openPage } from "./browser.ts"
+import { openStudio } from "./studio.ts"
+import { setup } from "../support/studioPages.ts"
 
-const folder = join(import.meta.dirname, "../docs/studio")
+const folder = join(import.meta.dirname, "../../docs/studio")
 
 const shots = [
   { width: 360, height: 760, dark: false },
@@ -82,10 +82,10 @@ for (const [name, scene] of Object.entries(scenes)) {
     await page.locator(Reflect.get(ready, name)).first().waitFor()
     await page.mouse.move(0, 0)
     // What streams in and is laid out has come to rest once two pictures are the same.
-    let before = Buffer.alloc(0)
+    let before: Buffer | undefined
     for (let tries = 0; tries < 20; tries++) {
       const now = await page.screenshot()
-      if (now.equals(before)) break
+      if (before !== undefined && now.equals(before)) break
       before = now
     }
     const file = join(folder, `${name}-${width}-${dark ? "dark" : "light"}.png`)
