@@ -102,6 +102,18 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     assert.match(await page.locator(".answer").last().innerText(), /The flat is empty/)
   })
 
+  it("calls that wait are listed on a page of their own, and counted beside its name", async () => {
+    const { go, page } = opened
+    await go("#/agents/clerk")
+    await page.getByRole("button", { name: "New session" }).click()
+    await say(page, "Pay the rent, 600 euros.")
+    await page.getByRole("link", { name: /Approvals 1 waiting/ }).click()
+    await page.getByRole("heading", { level: 1, name: "Approvals" }).waitFor()
+    await page.getByText("600").first().waitFor()
+    await page.getByRole("button", { name: "Approve" }).click()
+    await page.getByText("Nothing waits for you").waitFor()
+  })
+
   it("a run is stopped", async () => {
     const { go, page } = opened
     await go("#/agents/echo")
@@ -279,6 +291,20 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await turnIs(page, "completed")
     await page.keyboard.press("Escape")
     assert.deepStrictEqual(problems, [])
+    await close()
+  })
+
+  it("a server that has gone away is told of, with what to do", async () => {
+    const other = await openStudio({ executions: 3, rows: 0 })
+    const { close, go, page } = await openPage(browser, other)
+    await go("#/executions")
+    await page.getByRole("grid", { name: "Executions" }).waitFor()
+    await other.close()
+    await page.getByText("The server of the studio does not answer.").waitFor()
+    await page.evaluate(() => {
+      window.location.hash = "#/traces"
+    })
+    await page.getByRole("button", { name: "Try again" }).waitFor()
     await close()
   })
 

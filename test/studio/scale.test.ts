@@ -191,6 +191,7 @@ describe.skipIf(!hasBrowser)(`the studio with much in it${browserNote}`, () => {
   it("an answer of 200,000 characters streams without a long pause", async () => {
     const { go, page } = opened
     await go("#/agents/echo")
+    assert.include(await page.evaluate(() => PerformanceObserver.supportedEntryTypes), "longtask")
     // The demo says again what it was told, in 17,000 pieces, as fast as it can.
     const text = Array.from({ length: 400 }, (_, index) => `${index}${"-abcdefghi".repeat(50)}`).join("\n")
     await page.getByRole("textbox", { name: /^Message to/ }).fill(text)

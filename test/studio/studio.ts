@@ -100,7 +100,13 @@ export const openStudio = async (size: Size): Promise<OpenStudio> => {
   }
   const scope = Scope.makeUnsafe()
   const layer = Studio.layer(project, { title: "demo", token, folder: folder(), pages }).pipe(
-    Layer.provide(NodeHttpServer.layerServer(() => createServer(), { host: "127.0.0.1", port: 0 })),
+    Layer.provide(
+      NodeHttpServer.layerServer(() => createServer(), {
+        host: "127.0.0.1",
+        port: 0,
+        gracefulShutdownTimeout: "500 millis"
+      })
+    ),
     Layer.provide(NodeServices.layer)
   )
   const built = await Effect.runPromise(Layer.buildWithScope(layer, scope))

@@ -3,6 +3,7 @@ import { StrictMode } from "react"
 import { createRoot } from "react-dom/client"
 import { AgentPage } from "./agents/AgentPage.tsx"
 import { AgentsPage } from "./agents/AgentsPage.tsx"
+import { ApprovalsPage } from "./agents/ApprovalsPage.tsx"
 import { href, Link, useRoute } from "./app/Router.tsx"
 import { Shell } from "./app/Shell.tsx"
 import { startTheme } from "./app/Theme.ts"
@@ -43,6 +44,8 @@ const Page = ({ project }: { readonly project: Project }) => {
       )
     case "traces":
       return one === undefined ? <TracesPage /> : <TracePage id={one} key={one} />
+    case "approvals":
+      return <ApprovalsPage />
     case "evals":
       return one === undefined ? <EvalsPage /> : <ReportPage id={one} key={one} />
     default:

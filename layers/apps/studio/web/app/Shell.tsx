@@ -4,6 +4,7 @@ import { Announcer } from "./Announcer.tsx"
 import { href, Link, useRoute } from "./Router.tsx"
 import { places, Shortcuts } from "./Shortcuts.tsx"
 import { setTheme, type Theme, useTheme } from "./Theme.ts"
+import { useWaiting } from "../data/News.ts"
 import { Icon } from "../ui/Icon.tsx"
 import { IconButton } from "../ui/Controls.tsx"
 
@@ -29,6 +30,7 @@ interface ShellProps {
 
 export const Shell = ({ children, project, version }: ShellProps) => {
   const { parts } = useRoute()
+  const waiting = useWaiting()
   const [isOpen, setOpen] = useState(false)
   const main = useRef<HTMLElement>(null)
   const place = parts.slice(0, 2).join("/")
@@ -77,6 +79,12 @@ export const Shell = ({ children, project, version }: ShellProps) => {
               >
                 <Icon name={path} />
                 <span>{name}</span>
+                {path === "approvals" && waiting.length > 0 ? (
+                  <span className="nav-count">
+                    {waiting.length}
+                    <span className="sr-only"> waiting</span>
+                  </span>
+                ) : null}
                 <span aria-hidden className="nav-keys">
                   g {key}
                 </span>

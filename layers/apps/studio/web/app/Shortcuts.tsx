@@ -13,7 +13,8 @@ export const places = [
   { key: "f", name: "Flows", path: "flows" },
   { key: "x", name: "Executions", path: "executions" },
   { key: "t", name: "Traces", path: "traces" },
-  { key: "e", name: "Evals", path: "evals" }
+  { key: "e", name: "Evals", path: "evals" },
+  { key: "p", name: "Approvals", path: "approvals" }
 ] as const
 
 const isTyping = (target: EventTarget | null): boolean =>

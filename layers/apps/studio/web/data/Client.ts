@@ -99,8 +99,6 @@ export const cancelRun = (name: string) =>
 export const decide = (approval: string, decision: Decision) =>
   send("POST", `/studio/approvals/${id(approval)}`, decision)
 
-export const removeSession = (session: string) => send("DELETE", `/api/sessions/${id(session)}`)
-
 export interface ExecutionQuery {
   readonly flow?: string | undefined
   readonly status?: string | undefined

@@ -32,14 +32,19 @@ export const startNews = (): void => {
     isConnected = true
     changed()
   })
-  opened.addEventListener("error", () => {
+  const lost = (isOver: boolean): void => {
+    if (isOver) {
+      opened.close()
+      window.setTimeout(startNews, 3000)
+    }
+    if (!isConnected) return
     isConnected = false
     changed()
-    if (opened.readyState !== EventSource.CLOSED) return
-    // The browser has given up, as it does where the answer is no stream.
-    window.setTimeout(startNews, 3000)
-  })
-  opened.addEventListener("closing", () => opened.close())
+  }
+  // The browser tries again by itself, unless it has given up, as it does where the answer is no stream.
+  opened.addEventListener("error", () => lost(opened.readyState === EventSource.CLOSED))
+  opened.addEventListener("closing", () => lost(true))
+  opened.addEventListener("end", () => lost(true))
   hear(opened, "trace")
   hear(opened, "execution")
   hear(opened, "waiting")

@@ -2,12 +2,12 @@
 import { useEffect, useState } from "react"
 import type { TraceRow } from "../../Api.ts"
 import { go, href, setQuery, useRoute } from "../app/Router.tsx"
-import { traces } from "../data/Client.ts"
+import { clearTraces, traces } from "../data/Client.ts"
 import { cost, count, duration, time, timeFull, tokens } from "../data/format.ts"
 import { useListing } from "../data/Listing.ts"
 import { useNews } from "../data/News.ts"
 import { useSettled } from "../data/useLoaded.ts"
-import { SearchField, Select } from "../ui/Controls.tsx"
+import { Button, SearchField, Select } from "../ui/Controls.tsx"
 import { PageHead } from "../ui/Page.tsx"
 import { Empty, Failed, Loading } from "../ui/States.tsx"
 import { kindWord, Status } from "../ui/Status.tsx"
@@ -85,7 +85,14 @@ export const TracesPage = () => {
   const isFiltered = settled !== "" || status !== all || kind !== all
   return (
     <>
-      <PageHead title="Traces">
+      <PageHead
+        actions={
+          <Button icon="trash" onPress={() => void clearTraces().then(list.refresh, () => undefined)}>
+            Forget those that ended
+          </Button>
+        }
+        title="Traces"
+      >
         {list.total === undefined ? "Newest first" : `${count(list.total)} kept, newest first`}
       </PageHead>
       <div aria-label="Filter" className="filters" role="search">
