@@ -129,7 +129,14 @@ export const ReportPage = ({ id }: { readonly id: string }) => {
       <Pending again={reload} error={error} title={id} up={{ name: "Evals", to: href(["evals"]) }} what="the report" />
     )
   const tally = (change: Change): number => Array.from(changes?.values() ?? []).filter((one) => one === change).length
-  const one = chosen === undefined ? undefined : report.cases[chosen]
+  // Without a choice the first case that failed is shown: that is what most come for.
+  const shown =
+    chosen ??
+    Math.max(
+      0,
+      report.cases.findIndex(({ passed }) => !passed)
+    )
+  const one = report.cases[shown]
   return (
     <>
       <PageHead
@@ -167,21 +174,17 @@ export const ReportPage = ({ id }: { readonly id: string }) => {
         </Panel>
         <Panel className="report-cases" title="Cases">
           <VirtualGrid
-            chosen={chosen}
+            chosen={shown}
             className="report-grid"
             columns={columns}
             count={report.cases.length}
             label="Cases"
-            onOpen={(_, index) => setChosen(index === chosen ? undefined : index)}
+            onOpen={(_, index) => setChosen(index)}
             row={(index) => report.cases[index]}
           />
         </Panel>
         <Panel className="report-case padded" title={one === undefined ? "Case" : `Case ${one.id}`}>
-          {one === undefined ? (
-            <p className="hint">Choose a case to see what it was asked and what it answered.</p>
-          ) : (
-            <Json open={4} value={one.whole} />
-          )}
+          {one === undefined ? <p className="hint">The report has no cases.</p> : <Json open={4} value={one.whole} />}
         </Panel>
       </div>
     </>

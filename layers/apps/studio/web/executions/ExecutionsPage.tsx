@@ -27,14 +27,14 @@ const columns: ReadonlyArray<Column<ExecutionRow>> = [
   {
     id: "id",
     name: "Execution",
-    width: "minmax(160px, 2fr)",
+    width: "minmax(160px, 480px)",
     narrow: "title",
     cell: (one) => <span className="mono">{one.id}</span>
   },
   {
     id: "flow",
     name: "Flow",
-    width: "minmax(120px, 1.4fr)",
+    width: "minmax(120px, 320px)",
     narrow: "line",
     cell: (one) => (
       <>

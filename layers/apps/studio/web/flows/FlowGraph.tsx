@@ -17,6 +17,7 @@ import type { Graph, StepState } from "../../Api.ts"
 import { useDark } from "../app/Theme.ts"
 import { tokens as compact } from "../data/format.ts"
 import { toneOf } from "../ui/Status.tsx"
+import { useMedia } from "../ui/useMedia.ts"
 import { layout, type Layout } from "./layout.ts"
 
 interface StepData extends Record<string, unknown> {
@@ -49,8 +50,8 @@ const Step = memo(({ data, selected }: NodeProps<StepNode>) => (
   </div>
 ))
 
-// A large graph is moved about rather than shown too small to be read.
-const leastZoom = 0.5
+// A large graph is moved about rather than shown too small to be read: labels have 12 px, and at least 11 at first.
+const leastZoom = 0.92
 
 // Where to look from: all of it where it fits, else at the step that is at work, else at the beginning.
 const viewOf = (
@@ -141,6 +142,7 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
   const flow = useRef<ReactFlowInstance<StepNode> | null>(null)
   const [room, setRoom] = useState<{ readonly width: number; readonly height: number } | undefined>(undefined)
   const isDark = useDark()
+  const isNarrow = useMedia("(max-width: 1099px)")
   useLayoutEffect(() => {
     const element = box.current
     if (element === null) return
@@ -194,7 +196,8 @@ export const FlowGraph = ({ chosen, graph, label, onChoose, steps }: FlowGraphPr
             }
           }}
           onPaneClick={() => onChoose?.(undefined)}
-          preventScrolling={false}
+          panOnScroll={!isNarrow}
+          preventScrolling={!isNarrow}
           proOptions={{ hideAttribution: true }}
           zoomOnScroll={false}
         >

@@ -20,7 +20,7 @@ const columns: ReadonlyArray<Column<TraceRow>> = [
   {
     id: "name",
     name: "Name",
-    width: "minmax(160px, 2fr)",
+    width: "minmax(160px, 1fr)",
     narrow: "title",
     cell: (one) => (
       <>
