@@ -6,6 +6,7 @@ import * as NodeStdio from "@effect/platform-node/NodeStdio"
 import * as CliOutput from "effect/cli/CliOutput"
 import { chat, run } from "./Asking.ts"
 import { doctor } from "./Doctor.ts"
+import { evaluate } from "./EvalCommands.ts"
 import { endOf } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
 import { flow } from "./FlowCommands.ts"
@@ -14,13 +15,13 @@ import { replay } from "./Replay.ts"
 import { clean, make, red, Screen } from "./Screen.ts"
 
 /**
- * `effigent` with all its commands. `serve`, `eval` and `studio` join the list here.
+ * `effigent` with all its commands. `serve` and `studio` join the list here.
  *
  * @category commands
  */
 export const effigent = Command.make("effigent").pipe(
   Command.withDescription("Agents and flows of a project, from the terminal"),
-  Command.withSubcommands([init, run, chat, flow, replay, doctor]),
+  Command.withSubcommands([init, run, chat, flow, replay, evaluate, doctor]),
   Command.provideEffect(Screen, () => Effect.flatMap(Flags.Json, make)),
   Command.withGlobalFlags(Flags.all)
 )
