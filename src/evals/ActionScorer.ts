@@ -66,7 +66,7 @@ const inSequence = (expected: ReadonlyArray<ExpectedCall>, calls: ReadonlyArray<
 
 // The most pairs: an expected call may take the call of another one that finds a further call (Kuhn's algorithm).
 const inAnyOrder = (expected: ReadonlyArray<ExpectedCall>, calls: ReadonlyArray<Call>): Array<number> => {
-  const takenBy = new Array<number>(calls.length).fill(-1)
+  const takenBy = Array.from(calls, () => -1)
   const place = (one: number, seen: Set<number>): boolean => {
     const wanted = expected[one]
     if (wanted === undefined) return false

@@ -144,7 +144,7 @@ const duplicate = (name: string, id: string, line: number, before: number) =>
  *   ]
  * })
  * const { cases } = await Effect.runPromise(letters)
- * console.log(cases.map(({ id, expected }) => `${id} ${expected}`)) // => [ 'fire true', 'da6ab55f false' ]
+ * console.log(cases.map(({ id, expected }) => `${id} ${expected}`)) // => [ 'fire true', '12fc2dec false' ]
  * ```
  *
  * @category constructors

@@ -6,19 +6,19 @@ import * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
 import type * as Duration from "effect/Duration"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { Json } from "../../services/Json.ts"
 import * as Agent from "../agent/Agent.ts"
 import type * as Budget from "../request/Budget.ts"
 import type * as Metrics from "../run/Metrics.ts"
 import type { FlowError } from "../triggerflow/FlowError.ts"
-import * as Flow from "../triggerflow/Flow.ts"
+import type * as Flow from "../triggerflow/Flow.ts"
 import * as TriggerFlow from "../triggerflow/TriggerFlow.ts"
 import * as Dataset from "./Dataset.ts"
 import { type DatasetError, EvalInvalid } from "./EvalError.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import type { Fingerprint as Print } from "./Report.ts"
-import * as Scorer from "./Scorer.ts"
+import type * as Scorer from "./Scorer.ts"
 
 /** A flow of which no types are known. @category models */
 export type AnyFlow = Flow.Flow<never, unknown, unknown> | Pick<Flow.Flow<never, never, never>, "name" | "data">
@@ -157,6 +157,7 @@ const askOf = (subject: Subject<never>): Ask => {
   if (typeof subject === "function") return subject as Ask
   // The same of a flow.
   const flow = subject as unknown as Flow.Flow<Flow.SpecOf<never>, unknown, unknown>
+  // It is checked by the Schema of its contract besides.
   return (input) => TriggerFlow.runResult(flow, input as never)
 }
 
@@ -240,6 +241,7 @@ export const make = <
   // Scorers take the inputs, outputs and answers of this eval, as the type of `make` says.
   const judges = scorers as unknown as ReadonlyArray<Scorer.Scorer<unknown, unknown, unknown, unknown, unknown>>
   const about = judges.map(({ definition, name, threshold }) => ({ name, threshold, definition }))
+  // Its inputs and answers go to the subject and the scorers alone, which take them.
   const load = (Dataset.isDataset(dataset) ? Effect.succeed(dataset) : dataset) as Effect.Effect<
     Dataset.Dataset<unknown, unknown>,
     unknown,

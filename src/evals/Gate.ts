@@ -107,7 +107,7 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
     miss(
       "errors",
       "scorers",
-      `${summary.errors} scores could not be given`,
+      `scores that could not be given: ${summary.errors}`,
       broken.map(({ id }) => id)
     )
   }
@@ -150,14 +150,7 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
     const n = broken.length + fixed.length + same.length
     const change = n === 0 ? 0 : (fixed.length - broken.length) / n
     if (isBelow(change, -may("passed")))
-      miss(
-        "worse",
-        "passed",
-        `${broken.length} cases are broken and ${fixed.length} fixed`,
-        broken,
-        change,
-        -may("passed")
-      )
+      miss("worse", "passed", `${broken.length} broken and ${fixed.length} fixed`, broken, change, -may("passed"))
   }
   return found
 }

@@ -3,7 +3,7 @@
  * It stands where a watcher of runs stands, keeps sums alone, and hands everything on to the watcher outside, so that a
  * run of an eval can itself be watched.
  */
-import * as Clock from "effect/Clock"
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { RunEvent, RunUsage } from "../../services/Run.ts"
 import type * as Metrics from "../run/Metrics.ts"

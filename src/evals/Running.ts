@@ -19,7 +19,7 @@ import * as Text from "../prompt/Text.ts"
 import * as Budget from "../request/Budget.ts"
 import type * as Dataset from "./Dataset.ts"
 import type { Eval, Prepared, Settings, Task } from "./Eval.ts"
-import { type DatasetError, EvalInvalid, EvalTimeout } from "./EvalError.ts"
+import { type DatasetError, type EvalInvalid, EvalTimeout } from "./EvalError.ts"
 import { Meter } from "./Meter.ts"
 import { type Failure, format, type Report, type Sample, type Scored } from "./Report.ts"
 import type * as Scorer from "./Scorer.ts"
@@ -147,7 +147,7 @@ class Book<A, E> {
     this.repeat = whole(settings.repeat, 1)
     this.concurrency = whole(settings.concurrency, 4)
     this.timeout = settings.timeout === undefined ? undefined : Duration.toMillis(settings.timeout)
-    this.kept = tasks.map(() => new Array<Kept<A, E> | undefined>(this.repeat).fill(undefined))
+    this.kept = tasks.map(() => Array.from({ length: this.repeat }, () => undefined))
   }
 
   report(now: number): Report {
@@ -275,9 +275,10 @@ export const start = Effect.fnUntraced(function* <A, E, R, L, E2 = never, R2 = n
         : Effect.retry(once, {
             times: retry.times,
             ...(retry.schedule === undefined ? {} : { schedule: retry.schedule }),
-            // A spent budget stays spent. What else is asked of failures takes those of the subject.
+            // A spent budget stays spent.
             while: (error) =>
               !(error instanceof Budget.BudgetExceeded) &&
+              // What is asked of failures takes those of the subject, as the type of `make` says.
               (error instanceof EvalTimeout || (retry.while ?? (() => true))(error as never))
           })
     const exit = yield* Effect.exit(under(meter.measure(retried)))

@@ -6,7 +6,7 @@ import type { Distribution, Estimate } from "./Report.ts"
 
 /** How `estimate` and `wilson` make their intervals, in words: it stands in every report. @category constants */
 export const method =
-  "95 % intervals. A score: the mean over cases, each by the mean of its samples, with Student's t and the standard error over cases, cut to 0..1. A pass rate without repetitions: Wilson's interval. pass@k and pass^k: without bias, from the samples of each case, then the mean over cases."
+  "95 % intervals. A score: the mean over cases, each by the mean of its samples, with Student's t and the standard error over cases, cut to 0..1; where all of them are 0 or 1, Wilson's interval, and so for a pass rate without repetitions. pass@k and pass^k: without bias, from the samples of each case, then the mean over cases."
 
 /** A random number generator of a seed: gives numbers from 0 to below 1. @category chance */
 export const random = (seed: number): (() => number) => {
@@ -30,6 +30,7 @@ export const shuffled = <A>(items: ReadonlyArray<A>, seed: number): Array<A> => 
     const [a, b] = [pool[at], pool[other]]
     // Both places are inside the list.
     pool[at] = b as A
+    // As above.
     pool[other] = a as A
   }
   return pool
@@ -67,17 +68,6 @@ export const studentT = (freedom: number): number =>
 
 const inUnit = (value: number): number => Math.min(1, Math.max(0, value))
 
-/** The mean of scores (0 to 1) with its standard error and 95 % interval. @category means */
-export const estimate = (values: ReadonlyArray<number>): Estimate => {
-  const n = values.length
-  if (n === 0) return { mean: null, error: null, low: null, high: null, n }
-  const middle = mean(values)
-  if (n === 1) return { mean: middle, error: null, low: null, high: null, n }
-  const error = deviation(values) / Math.sqrt(n)
-  const reach = studentT(n - 1) * error
-  return { mean: middle, error, low: inUnit(middle - reach), high: inUnit(middle + reach), n }
-}
-
 /** A rate of successes with Wilson's 95 % interval. @category means */
 export const wilson = (successes: number, n: number): Estimate => {
   if (n === 0) return { mean: null, error: null, low: null, high: null, n }
@@ -92,6 +82,20 @@ export const wilson = (successes: number, n: number): Estimate => {
     high: successes === n ? 1 : inUnit(middle + reach),
     n
   }
+}
+
+/** The mean of scores (0 to 1) with its standard error and 95 % interval. @category means */
+export const estimate = (values: ReadonlyArray<number>): Estimate => {
+  const n = values.length
+  if (n === 0) return { mean: null, error: null, low: null, high: null, n }
+  // Student's t would take a few equal scores for certainty.
+  if (values.every((value) => value === 0 || value === 1))
+    return wilson(values.filter((value) => value === 1).length, n)
+  const middle = mean(values)
+  if (n === 1) return { mean: middle, error: null, low: null, high: null, n }
+  const error = deviation(values) / Math.sqrt(n)
+  const reach = studentT(n - 1) * error
+  return { mean: middle, error, low: inUnit(middle - reach), high: inUnit(middle + reach), n }
 }
 
 /** Quantile of sorted values by linear interpolation. @category means */

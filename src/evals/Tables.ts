@@ -136,6 +136,8 @@ export const comparison = (found: Comparison, options: Pick<TableOptions, "limit
     onlyBefore.length === 0 ? "" : `only before ${onlyBefore.length}${ids(onlyBefore)}\n`,
     onlyAfter.length === 0 ? "" : `only after ${onlyAfter.length}${ids(onlyAfter)}\n`
   ]
-  const differ = fingerprint.isSame ? "no difference in what was run is known" : `differs in: ${fingerprint.differ.join(", ")}`
+  const differ = fingerprint.isSame
+    ? "no difference in what was run is known"
+    : `differs in: ${fingerprint.differ.join(", ")}`
   return `${found.before} -> ${found.after}\n${columns(rows)}${lists.join("")}McNemar p ${probability.toFixed(3)}; ${differ}\n`
 }

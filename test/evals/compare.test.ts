@@ -119,7 +119,7 @@ describe("a gate", () => {
       const after = yield* report(["b", "d"])
       assert.deepStrictEqual(messagesOf(Gate.misses(after, { baseline, worse: { similarity: 1 } })), [
         "exact is 0.25 worse than before, and may be 0 (a, c)",
-        "2 cases are broken and 1 fixed (a, c)"
+        "2 broken and 1 fixed (a, c)"
       ])
       assert.deepStrictEqual(Gate.misses(after, { baseline, worse: 0.25 }), [])
       // What is better is never at fault.
@@ -138,7 +138,7 @@ describe("a gate", () => {
         [Scorer.make("down", { score: () => Effect.fail("no judge") })]
       )
       const { report: one } = yield* Evals.run(broken)
-      assert.deepStrictEqual(messagesOf(Gate.misses(one, {})), ["1 scores could not be given (a)"])
+      assert.deepStrictEqual(messagesOf(Gate.misses(one, {})), ["scores that could not be given: 1 (a)"])
       assert.deepStrictEqual(Gate.misses(one, { errors: 1 }), [])
       const none = yield* Evals.run(broken, { filter: () => false })
       assert.deepStrictEqual(messagesOf(Gate.misses(none.report, {})), ["there was no case to be run"])
@@ -158,8 +158,8 @@ describe("a gate", () => {
         "Eval words: passed is 0.75, below 1 (d)",
         "words: 3 of 4 cases passed, <time>",
         "scorer      mean   95 %            passed",
-        "exact       0.750  0.000 to 1.000  3 of 4",
-        "similarity  0.750  0.000 to 1.000  3 of 4",
+        "exact       0.750  0.301 to 0.954  3 of 4",
+        "similarity  0.750  0.301 to 0.954  3 of 4",
         "duration: median <time>, p95 <time>",
         '✗  d  "d"  exact 0.000: "no" is not "yes"',
         ""

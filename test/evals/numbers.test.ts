@@ -194,7 +194,7 @@ describe("statistics", () => {
 
   it("chance is the same for the same seed, even, and a permutation", () => {
     const next = Statistics.random(1)
-    const counts = new Array<number>(10).fill(0)
+    const counts = Array.from({ length: 10 }, () => 0)
     for (let at = 0; at < 10_000; at++) {
       const place = Math.floor(next() * 10)
       counts[place] = (counts[place] ?? 0) + 1

@@ -1,6 +1,6 @@
 // Runs of evals: samples, scores, failures, time, budgets, interruption, events, fingerprints.
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Data, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
+import { Context, Data, Duration, Effect, Exit, Fiber, Layer, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
@@ -352,6 +352,26 @@ describe("a run", () => {
         error.message,
         "Eval twice: two scorers have the name exact. Give one another name with Scorer.named."
       )
+    })
+  )
+
+  it.live("costs little and as much for each case, however many there are", () =>
+    Effect.gen(function* () {
+      const timed = (count: number) => {
+        const many = Evals.make(
+          "many",
+          { dataset: numbers(...Array.from({ length: count }, (_, n) => n)), subject: (n) => Effect.succeed(n * 2) },
+          [Scorer.exact()]
+        )
+        return Effect.map(Effect.timed(Evals.run(many)), ([duration, { report }]) => {
+          assert.strictEqual(report.summary.passed, count)
+          return Duration.toMillis(duration)
+        })
+      }
+      yield* timed(1000)
+      const few = yield* timed(2000)
+      // Ten times as many in far less than a hundred times the time.
+      assert.isBelow(yield* timed(20_000), Math.max(2000, few * 30))
     })
   )
 

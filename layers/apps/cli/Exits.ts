@@ -13,7 +13,7 @@ import { wordsOf } from "../config/Open.ts"
  * | 2 | wrong usage: no such command, flag, agent, flow or eval, or an input that is none |
  * | 3 | the execution waits: for an answer, a signal or a timer |
  * | 4 | the configuration is missing or broken, or its Layer cannot be made |
- * | 5 | no such execution, journal or report |
+ * | 5 | no such execution, journal, report or dataset |
  * | 130 | interrupted |
  *
  * @category constants

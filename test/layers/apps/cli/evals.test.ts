@@ -59,12 +59,12 @@ describe("effigent eval", () => {
       steady(out),
       `urgent: 2 of 3 cases passed, <time>
 scorer  mean   95 %            passed
-exact   0.667  0.000 to 1.000  2 of 3
+exact   0.667  0.208 to 0.939  2 of 3
 duration: median <time>, p95 <time>
 ✗  leak  "Water drips from the ceiling."  exact 0.000: false is not true
 greet all: 1 of 1 case passed, 12 tokens, <time>
-scorer    mean   95 %  passed
-contains  1.000        1 of 1
+scorer    mean   95 %            passed
+contains  1.000  0.207 to 1.000  1 of 1
 duration: median <time>, p95 <time>; first token: median <time>
 `
     )
