@@ -58,7 +58,6 @@ export class Meter {
   private sentAt: number | undefined
   private firstAt: number | undefined
   private readonly calls: Array<Call> = []
-  private readonly open = new Map<string, number>()
   /** The models that answered. */
   readonly models = new Set<string>()
 
@@ -75,6 +74,8 @@ export class Meter {
   watched(outer: Watching.Watched | undefined, role = "main"): Watching.Watched {
     let asked: string | undefined
     let sentAt = 0
+    // Ids of calls are unique in their run alone.
+    const open = new Map<string, number>()
     const see = (event: RunEvent): void => {
       switch (event._tag) {
         case "ModelRequested":
@@ -93,15 +94,15 @@ export class Meter {
           return
         }
         case "ActionStarted":
-          this.open.set(event.call.id, this.calls.length)
+          open.set(event.call.id, this.calls.length)
           this.calls.push({ action: event.call.action, input: event.call.input, status: "running" })
           return
         case "ActionEnded": {
           const { call, duration, status } = event.record
           const ended: Call = { action: call.action, input: call.input, status, duration }
           // A call whose turn had not come only ends.
-          const at = this.open.get(call.id) ?? this.calls.length
-          this.open.delete(call.id)
+          const at = open.get(call.id) ?? this.calls.length
+          open.delete(call.id)
           this.calls[at] = ended
         }
       }

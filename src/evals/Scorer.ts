@@ -242,27 +242,34 @@ export const exact = (
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : canonical(value))
 
+/** What `contains` takes. @category models */
+export interface ContainsOptions extends Common {
+  /** Texts that have to be there. Default: the expected answer, a text or a list of them. */
+  readonly texts?: ReadonlyArray<string> | undefined
+  /** Texts that must not be there; one of them makes the score 0. */
+  readonly not?: ReadonlyArray<string> | undefined
+  /** What is not told apart in texts. Default: nothing. */
+  readonly ignore?: ReadonlyArray<Matching.Normalisation> | undefined
+}
+
+const textsOf = (expected: unknown): ReadonlyArray<string> =>
+  typeof expected === "string" ? [expected] : Array.isArray(expected) ? expected.map(textOf) : []
+
 /**
  * The output has the expected texts in it: the one or those of the case, or others that are named here. The score is the
  * part of them that is there. An output that is no text is looked at as JSON.
  *
  * @category scorers
  */
-export const contains = (
-  options: Common & {
-    /** Texts that have to be there. Default: the expected answer, a text or a list of them. */
-    readonly texts?: ReadonlyArray<string> | undefined
-    /** Texts that must not be there; one of them makes the score 0. */
-    readonly not?: ReadonlyArray<string> | undefined
-    /** What is not told apart in texts. Default: nothing. */
-    readonly ignore?: ReadonlyArray<Matching.Normalisation> | undefined
-  } = {}
-): Scorer<unknown, unknown, string | ReadonlyArray<string> | undefined> => {
+export const contains: {
+  (options: ContainsOptions & { readonly texts: ReadonlyArray<string> }): Scorer<unknown, unknown, unknown>
+  (options?: ContainsOptions): Scorer<unknown, unknown, string | ReadonlyArray<string> | undefined>
+} = (options: ContainsOptions = {}): Scorer<unknown, unknown, unknown> => {
   const { ignore = [], not = [], texts } = options
   const normal = (text: string) => Matching.normalText(text, ignore)
   return pure("contains", options, { texts: texts ?? null, not, ignore }, ({ expected, output }) => {
     const text = normal(textOf(output))
-    const wanted = texts ?? (expected === undefined ? [] : typeof expected === "string" ? [expected] : expected)
+    const wanted = texts ?? textsOf(expected)
     const found = not.filter((one) => text.includes(normal(one)))
     if (found.length > 0) return { score: 0, reason: `has ${found.map(short).join(", ")}` }
     const missing = wanted.filter((one) => !text.includes(normal(one)))

@@ -7,6 +7,7 @@ import { Action, Actions } from "effigent/action"
 import { ActionScorer, Dataset, Evals, Judge, Report, Scorer } from "effigent/evals"
 import { Runs } from "effigent/run"
 import { RateLimited } from "effigent/services/ModelError"
+import type { ModelProvider } from "effigent/services/ModelProvider"
 import { ScriptedModel } from "effigent/testing"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
 
@@ -311,6 +312,30 @@ describe("a run", () => {
     )
   )
 
+  it.effect("as a stream belongs to its reader: leaving it stops the subjects", () =>
+    Effect.gen(function* () {
+      let interrupted = false
+      const endless = Evals.make(
+        "endless",
+        {
+          dataset: numbers(1, 2),
+          subject: (n) =>
+            n === 1
+              ? Effect.succeed(2)
+              : Effect.onInterrupt(Effect.never, () => Effect.sync(() => void (interrupted = true)))
+        },
+        [Scorer.exact()]
+      )
+      const first = yield* Evals.stream(endless).pipe(
+        Stream.filter((event) => event._tag === "SampleEnded"),
+        Stream.take(1),
+        Stream.runCollect
+      )
+      assert.lengthOf(first, 1)
+      assert.isTrue(interrupted)
+    })
+  )
+
   it.effect("runs chosen cases, by a condition and by chance with a seed", () =>
     Effect.gen(function* () {
       const ids = (options: Evals.RunOptions) =>
@@ -547,6 +572,47 @@ describe("a subject that is an agent", () => {
         assert.strictEqual(total.requests, 2)
       })
     ).pipe(play([ScriptedModel.toolCalls([{ name: "look", input: { at: "sea" } }]), ScriptedModel.text("Nothing.")]))
+  )
+})
+
+describe("calls inside calls", () => {
+  it.effect("are all told, in the order in which they began, also where their ids are the same", () =>
+    Effect.gen(function* () {
+      const ask = (name: string, inner: Effect.Effect<string, unknown, never>) =>
+        Action.make(name, {
+          description: "Asks.",
+          input: Schema.Struct({}),
+          output: Schema.String,
+          sideEffect: "pure",
+          run: () => Effect.orDie(inner)
+        })
+      const model = yield* Effect.context<ModelProvider>()
+      const look = ask("look", Effect.succeed("seen"))
+      const helper = Agent.make({ input: "help" }).pipe(Actions.use([look]))
+      const chief = Agent.make({}).pipe(Actions.use([ask("help", Effect.provideContext(Agent.run(helper), model))]))
+      const { report } = yield* Evals.run(
+        Evals.make(
+          "nested",
+          { dataset: Dataset.make({ name: "n", input: Schema.String, cases: [{ input: "x" }] }), subject: chief },
+          [ActionScorer.actions({ expected: ["help", "look"], order: "sequence", others: false })]
+        )
+      )
+      assert.deepStrictEqual(
+        report.cases[0]?.samples[0]?.actions.map(({ action, status }) => [action, status]),
+        [
+          ["help", "success"],
+          ["look", "success"]
+        ]
+      )
+      assert.isTrue(report.cases[0]?.passed)
+    }).pipe(
+      play([
+        ScriptedModel.toolCalls([{ name: "help", input: {} }]),
+        ScriptedModel.toolCalls([{ name: "look", input: {} }]),
+        ScriptedModel.text("seen it"),
+        ScriptedModel.text("done")
+      ])
+    )
   )
 })
 

@@ -273,6 +273,16 @@ describe("a model as judge", () => {
     }).pipe(play([vote(3, "fail", "curt"), vote(10, "pass")]))
   )
 
+  it.effect("keeps instructions of its own", () =>
+    Effect.gen(function* () {
+      const own = Judge.judge(Agent.make({ instruct: ["Judge by ear.", "Be fair."] }), { rubric })
+      yield* score(own, "a", undefined)
+      const [prompt = ""] = yield* asked
+      assert.lengthOf(prompt.split("Judge by ear."), 2)
+      assert.notInclude(prompt, "Length, style and confidence")
+    }).pipe(play([vote(5, "pass")]))
+  )
+
   it.effect("votes several times, and tells how far the votes agree", () =>
     Effect.gen(function* () {
       const agent = Agent.make({})

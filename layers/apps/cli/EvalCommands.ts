@@ -309,9 +309,14 @@ const list = Command.make("list", {}, () =>
   Effect.gen(function* () {
     const { file, project } = yield* Flags.loaded
     const folder = Files.folderOf(file)
-    const rows: Array<{ readonly name: string; readonly scorers: ReadonlyArray<string>; readonly last?: object }> = []
+    const rows: Array<{
+      readonly name: string
+      readonly description?: string
+      readonly scorers: ReadonlyArray<string>
+      readonly last?: object
+    }> = []
     const cells: Array<ReadonlyArray<string>> = []
-    for (const { name, scorers } of project.evals) {
+    for (const { description, name, scorers } of project.evals) {
       const files = Files.list(folder, name)
       const latest = files.at(-1)
       const last = latest === undefined ? undefined : yield* Files.read(latest)
@@ -319,6 +324,7 @@ const list = Command.make("list", {}, () =>
       const { passed = 0, cases = 0 } = last?.summary ?? {}
       rows.push({
         name,
+        ...(description === undefined ? {} : { description }),
         scorers: names,
         ...(last === undefined || latest === undefined
           ? {}

@@ -117,6 +117,23 @@ duration: median <time>, p95 <time>; first token: median <time>
     assert.strictEqual((await effigent(root, ["eval", "urgent", "--dataset", "none.jsonl"])).code, 5)
   })
 
+  it("runs evals whose dataset is a file, which is read by the FileSystem of the process", async () => {
+    const root = project({
+      "letters.jsonl": '{"id":"x","input":"Help!","expected":true}\n',
+      "effigent.config.ts": `import { Effect, FileSystem, Schema } from "effect"
+import { defineConfig } from "effigent/config"
+import { Dataset, Evals, Scorer } from "effigent/evals"
+const Letters = Dataset.format({ name: "letters", input: Schema.String, expected: Schema.Boolean })
+const dataset = FileSystem.FileSystem.use((fs) => Dataset.fromJsonl(Letters, fs.stream("letters.jsonl")))
+const loud = Evals.make("loud", { dataset, subject: (letter) => Effect.succeed(letter.endsWith("!")) }, [Scorer.exact()])
+export default defineConfig({ evals: [loud] })
+`
+    })
+    const { code, err, out } = await effigent(root, ["eval", "--min", "1"])
+    assert.strictEqual(code, 0, err)
+    assert.include(out, "loud: 1 of 1 case passed")
+  })
+
   it("ends with code 1 where a gate fails, and names the cases", async () => {
     const root = project()
     const low = await effigent(root, ["eval", "urgent", "--min", "0.9", "--min", "exact=0.5"])
@@ -135,7 +152,7 @@ duration: median <time>, p95 <time>; first token: median <time>
     const first = reportsOf(root).toSorted()[0] ?? ""
     const allowed = await effigent(root, ["eval", "urgent", "--baseline", first, "--worse", "0.7"], { env })
     assert.strictEqual(allowed.code, 0, allowed.err)
-  })
+  }, 60_000)
 
   it("compares reports by files and ids, and lists evals with their latest run", async () => {
     const root = project()
@@ -160,7 +177,7 @@ duration: median <time>, p95 <time>; first token: median <time>
       list.out,
       /^EVAL {7}SCORERS {3}LAST RUN\nurgent {5}exact {5}\d{4}-.*Z {2}2 of 3 passed\ngreet all {2}contains {2}never\n$/
     )
-  })
+  }, 60_000)
 
   it("keeps what is done where it is interrupted, with code 130", async () => {
     const root = project()
@@ -214,5 +231,5 @@ duration: median <time>, p95 <time>; first token: median <time>
     const { code, err } = await effigent(wrong, ["eval"])
     assert.strictEqual(code, 4)
     assert.include(err, "evals[0] is no eval. Make it with Evals.make of effigent/evals.")
-  })
+  }, 60_000)
 })
