@@ -65,7 +65,12 @@ const asking = <E, R>(
   instruct: string,
   input: unknown,
   custom: Readonly<Record<string, unknown>>
-) => judge.pipe(Agent.slots({ instruct: judge.config.instruct ?? instruct, custom }), Agent.input(input))
+) =>
+  judge.pipe(
+    // Instructions of its own stay as they are: a list would be joined with itself.
+    Agent.slots(judge.config.instruct === undefined ? { instruct, custom } : { custom }),
+    Agent.input(input)
+  )
 
 // What judges use is counted under a role of its own.
 const asJudge = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
