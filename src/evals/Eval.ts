@@ -20,9 +20,6 @@ import * as Fingerprint from "./Fingerprint.ts"
 import type { Fingerprint as Print } from "./Report.ts"
 import type * as Scorer from "./Scorer.ts"
 
-/** A flow of which no types are known. @category models */
-export type AnyFlow = Flow.Flow<never, unknown, unknown> | Pick<Flow.Flow<never, never, never>, "name" | "data">
-
 /** What an eval may be made of as its subject, for inputs `I`. @category models */
 export type Subject<I> =
   | Agent.Agent<unknown, unknown, unknown>

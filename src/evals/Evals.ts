@@ -25,8 +25,8 @@ export type { EvalEvent, Outcome, Running, RunOptions } from "./Running.ts"
 export { DatasetError, EvalInvalid, EvalTimeout, ReportInvalid, ScoreInvalid } from "./EvalError.ts"
 
 /**
- * Runs an eval and fails with `GateFailed` where its report does not reach the gate: what a test is made of. The message is
- * a table with the cases at fault.
+ * Runs an eval and fails with `GateFailed` where its report does not reach the gate: what a test is made of. The message has a
+ * table with the cases at fault. Without `min` and `baseline` every sample has to pass.
  *
  * @example
  * ```ts
@@ -50,4 +50,6 @@ export const assert = <A, E, R, L, E2 = never, R2 = never>(
   self: Eval<A, E, R, L>,
   options: Gate.Gate & Running.RunOptions<E2, R2> = {}
 ): Effect.Effect<Report, L | E2 | DatasetError | EvalInvalid | Gate.GateFailed, Exclude<R | R2, Scope.Scope>> =>
-  Effect.flatMap(Running.run(self, options), ({ report }) => Gate.check(report, { min: 1, ...options }))
+  Effect.flatMap(Running.run(self, options), ({ report }) =>
+    Gate.check(report, options.min === undefined && options.baseline === undefined ? { ...options, min: 1 } : options)
+  )

@@ -31,6 +31,32 @@ describe("Evals.assert", () => {
     })
   )
 
+  it.effect("asks that every sample passes, or for what its gate says alone", () =>
+    Effect.gen(function* () {
+      const half = (right: string) =>
+        Evals.make(
+          "half",
+          {
+            dataset: Dataset.make({
+              name: "words",
+              input: Schema.String,
+              cases: ["a", "b"].map((input) => ({ id: input, input }))
+            }),
+            subject: (word) => Effect.succeed(word)
+          },
+          [Scorer.contains({ texts: [right] })]
+        )
+      assert.strictEqual((yield* Effect.flip(Evals.assert(half("a"))))._tag, "GateFailed")
+      const baseline = yield* Evals.assert(half("a"), { min: 0.5 })
+      assert.strictEqual((yield* Evals.assert(half("a"), { baseline })).summary.passed, 1)
+      const worse = yield* Effect.flip(Evals.assert(half("c"), { baseline }))
+      assert.deepStrictEqual(worse._tag === "GateFailed" ? worse.misses.map(({ kind, of }) => [kind, of]) : [], [
+        ["worse", "contains"],
+        ["worse", "passed"]
+      ])
+    })
+  )
+
   it("fails a test of vitest with the cases at fault in a table", async () => {
     const folder = made(
       {
