@@ -186,6 +186,12 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     "|- execute_tool weather  ",
     "123 in, 15 out  2 requests\n",
     "/v1/traces: arrived, Bergen: false\n/v1/metrics: arrived, Bergen: false\n"
+  ],
+  "38-evals.ts": [
+    "fresh: passed\nold: passed\nrefunds: 2 of 2 cases passed, 480 tokens",
+    "polite    0.850   0.600  -0.250",
+    "broken 1 old\nsame 1\nMcNemar p 1.000; differs in: prompt\n",
+    "gate: looks up is 0.5 worse than before, and may be 0 (old)\ngate: 1 broken and 0 fixed (old)\n"
   ]
 }
 

@@ -1,5 +1,9 @@
-// What the backend is made of. The command line uses it as well: `npm run effigent -- doctor --config
-// examples/39-backend/effigent.config.ts`, and run, chat, flow, serve and studio likewise.
+// A full backend: agents and a flow over HTTP, in SQLite or PostgreSQL, with the studio beside it, in one process:
+//
+//   npm run backend
+//
+// The other commands take it as well: `npm run effigent -- doctor --config examples/39-backend/effigent.config.ts`, and
+// run, chat, flow, eval. EFFIGENT_TOKEN=ada=secret asks for a token.
 import { PgClient } from "@effect/sql-pg"
 import { Config, Effect, Layer, Option } from "effect"
 import { defineConfig } from "effigent/config"

@@ -9,11 +9,11 @@ import { wordsOf } from "../config/Open.ts"
  * | code | says |
  * |---|---|
  * | 0 | it went well |
- * | 1 | the agent, the flow or a check has failed, or a server cannot listen |
- * | 2 | wrong usage: no such command, flag, agent or flow, or an input that is none |
+ * | 1 | the agent, the flow or a check has failed, or a server cannot listen; an eval does not reach its gate |
+ * | 2 | wrong usage: no such command, flag, agent, flow or eval, or an input that is none |
  * | 3 | the execution waits: for an answer, a signal or a timer |
  * | 4 | the configuration is missing or broken, or its Layer cannot be made |
- * | 5 | no such execution or journal |
+ * | 5 | no such execution, journal, report or dataset |
  * | 130 | interrupted |
  *
  * @category constants
@@ -44,6 +44,9 @@ export class Ended extends Schema.TaggedError<Ended>()("Ended", { code: Schema.I
 const byTag: { readonly [tag: string]: number } = {
   Usage: codes.usage,
   UnknownFlow: codes.usage,
+  DatasetError: codes.usage,
+  EvalInvalid: codes.usage,
+  ReportInvalid: codes.usage,
   NotThere: codes.unknown,
   UnknownExecution: codes.unknown,
   ConfigMissing: codes.config,

@@ -1,29 +1,34 @@
 /**
- * Ctrl-C, for commands that have a part to give up before the whole: in a chat it stops the answer, and ends the chat where
- * none is under way.
+ * Ctrl-C and SIGTERM, for commands that they do not end at once: in a chat Ctrl-C stops the answer, and ends the chat where
+ * none is under way; a server is done when it is told to end, and ends well.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 
-/** Who hears of the next Ctrl-C; where nobody does, the command ends. @category models */
-export class Listeners {
-  private readonly all: Array<() => void> = []
+/** What a process can be told. @category models */
+export type Signal = "SIGINT" | "SIGTERM"
 
-  /** Tells the innermost one; false where there is none. */
-  tell(): boolean {
-    const last = this.all.at(-1)
-    last?.()
-    return last !== undefined
+/** Who hears of the next signal; where nobody does, the command is interrupted. @category models */
+export class Listeners {
+  private readonly all: Array<{ readonly signals: ReadonlyArray<Signal>; readonly hear: () => void }> = []
+
+  /** Tells the innermost one that listens to a signal; false where there is none. */
+  tell(signal: Signal): boolean {
+    const listener = this.all.findLast(({ signals }) => signals.includes(signal))
+    listener?.hear()
+    return listener !== undefined
   }
 
-  /** Listens until what it gives is called. */
-  add(listener: () => void): () => void {
-    this.all.push(listener)
-    return () => {
-      const at = this.all.indexOf(listener)
-      if (at >= 0) this.all.splice(at, 1)
-    }
+  /** Succeeds when one of some signals comes. */
+  next(...signals: ReadonlyArray<Signal>): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const listener = { signals, hear: () => resume(Effect.void) }
+      this.all.push(listener)
+      return Effect.sync(() => {
+        this.all.splice(this.all.indexOf(listener), 1)
+      })
+    })
   }
 }
 
@@ -35,11 +40,10 @@ export const Interruption = Context.Reference<Listeners>("effigent/cli/Interrupt
 /** Lets Ctrl-C stop an effect and nothing else; none: it was stopped. @category running */
 export const stoppable = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Option.Option<A>, E, R> =>
   Effect.flatMap(Interruption, (listeners) =>
-    Effect.raceFirst(
-      Effect.asSome(effect),
-      Effect.callback<Option.Option<never>>((resume) => {
-        const remove = listeners.add(() => resume(Effect.succeedNone))
-        return Effect.sync(remove)
-      })
-    )
+    Effect.raceFirst(Effect.asSome(effect), Effect.andThen(listeners.next("SIGINT"), Effect.succeedNone))
   )
+
+/** Waits until the process is told to end. @category running */
+export const ended: Effect.Effect<void> = Effect.flatMap(Interruption, (listeners) =>
+  listeners.next("SIGINT", "SIGTERM")
+)

@@ -27,6 +27,7 @@ import { definitionOf } from "../config/Served.ts"
 import * as Studio from "../studio/Studio.ts"
 import { Usage } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
+import { ended } from "./Interruption.ts"
 import * as Listening from "./Listening.ts"
 import { note, Screen } from "./Screen.ts"
 import { usualPort as usualStudioPort } from "./StudioCommand.ts"
@@ -167,7 +168,7 @@ export const serve = Command.make(
         yield* note(
           `${isAsked ? "Bearer tokens are asked for." : "Nobody is asked who they are."}${docs ? ` The API: ${baseUrl}/docs` : ""}`
         )
-        return yield* Effect.never
+        yield* ended
       })
     )
 ).pipe(

@@ -10,6 +10,7 @@ import { dirname } from "node:path"
 import { variable } from "../../terminal/Environment.ts"
 import * as Studio from "../studio/Studio.ts"
 import * as Flags from "./Flags.ts"
+import { ended } from "./Interruption.ts"
 import * as Listening from "./Listening.ts"
 import { note, Screen } from "./Screen.ts"
 import * as Load from "../config/Load.ts"
@@ -73,7 +74,7 @@ export const studio = Command.make(
         yield* screen.json ? screen.out(`${JSON.stringify({ studio: url })}\n`) : screen.out(`Studio: ${url}\n`)
         yield* note("Ctrl-C ends it.")
         if (Option.getOrElse(open, () => screen.live)) yield* browse(url)
-        return yield* Effect.never
+        yield* ended
       })
     )
 ).pipe(

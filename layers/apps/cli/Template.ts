@@ -53,14 +53,15 @@ export const files = (options: {
     undefined,
     2
   )}\n`,
-  ".gitignore": "node_modules\n*.db\n*.db-shm\n*.db-wal\n",
-  "effigent.config.ts": `// What the command line and servers run: agents, flows, and what they need.
+  ".gitignore": "node_modules\n.effigent\n*.db\n*.db-shm\n*.db-wal\n",
+  "effigent.config.ts": `// What the command line and servers run: agents, flows, evals, and what they need.
 import { Layer } from "effect"
 import { defineConfig } from "effigent/config"
 import { ModelProviders } from "effigent/layers/apps"
 import { JournalStores } from "effigent/layers/sql-store"
 import { SqliteClient } from "effigent/layers/sqlite"
 import { join } from "node:path"
+import { urgency } from "./src/evals.ts"
 import { refund, triage } from "./src/main.ts"
 
 // Executions of flows stand in this file, so that they outlive the process.
@@ -70,6 +71,7 @@ const store = JournalStores.layer().pipe(Layer.provide(SqliteClient.layer({ file
 export default defineConfig({
   agents: { triage },
   flows: [refund],
+  evals: [urgency],
   // OPENAI_API_KEY, OPENAI_BASE_URL or ANTHROPIC_API_KEY pick the model; without one it is the offline model.
   layer: Layer.merge(ModelProviders.fromEnv, store)
 })
@@ -123,6 +125,26 @@ if (import.meta.main) {
   const ticket = triage.pipe(Agent.input(process.argv[2] ?? "The printer on floor 2 is on fire!"), Agent.run)
   console.log(await Effect.runPromise(ticket.pipe(Effect.provide(ModelProviders.fromEnv))))
 }
+`,
+  "src/evals.ts": `// How good the agent is over cases whose answer is known. Try: npx effigent eval
+import { Schema } from "effect"
+import { Dataset, Evals, Scorer } from "effigent/evals"
+import { triage } from "./main.ts"
+
+const letters = Dataset.make({
+  name: "letters",
+  input: Schema.String,
+  expected: Schema.Boolean,
+  cases: [
+    { id: "fire", input: "The printer is on fire!", expected: true, tags: ["danger"] },
+    { id: "lunch", input: "Is there lunch on Friday?", expected: false }
+  ]
+})
+
+export const urgency = Evals.make("urgency", { dataset: letters, subject: triage }, [
+  Scorer.on(({ expected, output }) => ({ output: output.urgent, expected }), Scorer.exact({ name: "urgent" })),
+  Scorer.on(({ output }) => ({ output: output.title }), Scorer.matches(/^.{1,60}$/, { name: "one line" }))
+])
 `,
   "test/main.test.ts": `import { Effect } from "effect"
 import { Agent } from "effigent"

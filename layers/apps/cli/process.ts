@@ -4,21 +4,21 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Runtime from "effect/Runtime"
 import { codes } from "./Exits.ts"
-import { Interruption, Listeners } from "./Interruption.ts"
+import { Interruption, Listeners, type Signal } from "./Interruption.ts"
 import * as Manifest from "./Manifest.ts"
 import { program } from "./program.ts"
 
-// As NodeRuntime.runMain, but that a command may have Ctrl-C stop a part of it.
+// As NodeRuntime.runMain, but that a command may hear of a signal before it is interrupted.
 const runMain = (listeners: Listeners) =>
   Runtime.makeRunMain(({ fiber, teardown }) => {
     let isStopped = false
-    const end = () => {
+    const on = (signal: Signal) => () => {
+      if (listeners.tell(signal)) return
       isStopped = true
       fiber.interruptUnsafe(fiber.id)
     }
-    const interrupt = () => {
-      if (!listeners.tell()) end()
-    }
+    const interrupt = on("SIGINT")
+    const end = on("SIGTERM")
     process.on("SIGINT", interrupt)
     process.on("SIGTERM", end)
     fiber.addObserver((exit) => {

@@ -6,6 +6,7 @@ import * as NodeStdio from "@effect/platform-node/NodeStdio"
 import * as CliOutput from "effect/cli/CliOutput"
 import { chat, run } from "./Asking.ts"
 import { doctor } from "./Doctor.ts"
+import { evaluate } from "./EvalCommands.ts"
 import { endOf } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
 import { flow } from "./FlowCommands.ts"
@@ -16,13 +17,13 @@ import { serve } from "./Serve.ts"
 import { studio } from "./StudioCommand.ts"
 
 /**
- * `effigent` with all its commands. `eval` joins the list here.
+ * `effigent` with all its commands.
  *
  * @category commands
  */
 export const effigent = Command.make("effigent").pipe(
   Command.withDescription("Agents and flows of a project, from the terminal"),
-  Command.withSubcommands([init, run, chat, flow, serve, studio, replay, doctor]),
+  Command.withSubcommands([init, run, chat, flow, serve, studio, replay, evaluate, doctor]),
   Command.provideEffect(Screen, () => Effect.flatMap(Flags.Json, make)),
   Command.withGlobalFlags(Flags.all)
 )

@@ -5,6 +5,7 @@ import { existsSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import * as Agent from "../../../src/agent/Agent.ts"
+import * as Eval from "../../../src/evals/Eval.ts"
 import { copy, type Project, TypeId } from "./Project.ts"
 
 /** The names that are looked for, in this order. @category constants */
@@ -93,7 +94,7 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ").trim().re
 /** What is wrong with a default export; nothing where it is a project of this copy of the package. */
 const problemOf = (value: unknown): string | undefined => {
   if (value === undefined) return "it has no default export. Write: export default defineConfig({ ... })."
-  const { [TypeId]: made, agents, flows } = record(value)
+  const { [TypeId]: made, agents, evals, flows } = record(value)
   if (made === undefined)
     return `its default export is no project but ${Array.isArray(value) ? "an array" : typeof value}. Write: export default defineConfig({ ... }), with defineConfig from effigent/config.`
   if (made !== copy)
@@ -111,6 +112,13 @@ const problemOf = (value: unknown): string | undefined => {
     const key = JSON.stringify([name, version])
     if (seen.has(key)) return `flows has two of the name ${String(name)}. Rename one, or give it a version of its own.`
     seen.add(key)
+  }
+  if (!Array.isArray(evals)) return "evals is no list. Write: evals: [one, another]."
+  const names = new Set<string>()
+  for (const [at, one] of evals.entries()) {
+    if (!Eval.isEval(one)) return `evals[${at}] is no eval. Make it with Evals.make of effigent/evals.`
+    if (names.has(one.name)) return `evals has two of the name ${one.name}. Rename one.`
+    names.add(one.name)
   }
   return undefined
 }

@@ -10,6 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { Stdio } from "effect/Stdio"
 import type { Terminal } from "effect/Terminal"
 import type * as Agent from "../../../src/agent/Agent.ts"
+import type * as Eval from "../../../src/evals/Eval.ts"
 import type * as Flow from "../../../src/triggerflow/Flow.ts"
 
 /** Marks what `defineConfig` has made, whichever copy of this package it comes from. @category constants */
@@ -27,17 +28,22 @@ export type AnyAgent = Agent.Agent<unknown, unknown, unknown, unknown>
 /** A flow of which no types are known. @category models */
 export type AnyFlow = Pick<Flow.Flow<never, never, never>, "name" | "data">
 
-/** What an agent or a flow needs. @category type-level */
+/** An eval of which no types are known. @category models */
+export type AnyEval = Eval.AnyEval
+
+/** What an agent, a flow or an eval needs. @category type-level */
 export type ServicesOf<T> =
   T extends Agent.Agent<infer _A, infer _E, infer R, infer _I>
     ? R
     : T extends Flow.Flow<infer _C, infer _E, infer R>
       ? R
-      : never
+      : T extends Eval.Eval<infer _A, infer _E, infer R, infer _L>
+        ? R
+        : never
 
 /** What the Layer of a project has to give. @category type-level */
-export type Needs<A, F extends ReadonlyArray<unknown>> = Exclude<
-  ServicesOf<A[keyof A]> | ServicesOf<F[number]>,
+export type Needs<A, F extends ReadonlyArray<unknown>, V extends ReadonlyArray<unknown> = readonly []> = Exclude<
+  ServicesOf<A[keyof A]> | ServicesOf<F[number]> | ServicesOf<V[number]>,
   Platform | Scope.Scope
 >
 
@@ -60,13 +66,19 @@ export interface Price {
  *
  * @category models
  */
-export interface Definition<A extends Readonly<Record<string, AnyAgent>>, F extends ReadonlyArray<AnyFlow>> {
+export interface Definition<
+  A extends Readonly<Record<string, AnyAgent>>,
+  F extends ReadonlyArray<AnyFlow>,
+  V extends ReadonlyArray<AnyEval> = readonly []
+> {
   /** The agents, by the names that they are called by. */
   readonly agents?: A | undefined
   /** The flows; each is called by its own name. */
   readonly flows?: F | undefined
   /** What tokens cost, by the name of the model as its provider says it; `*` stands for all others. For the studio. */
   readonly prices?: { readonly [model: string]: Price } | undefined
+  /** The evals; each is called by its own name. */
+  readonly evals?: V | undefined
 }
 
 /**
@@ -79,12 +91,13 @@ export interface Project {
   readonly agents: Readonly<Record<string, AnyAgent>>
   readonly flows: ReadonlyArray<AnyFlow>
   readonly prices: { readonly [model: string]: Price }
-  /** What agents and flows need, and whatever else is in it: see `defineConfig`. */
+  readonly evals: ReadonlyArray<AnyEval>
+  /** What agents, flows and evals need, and whatever else is in it: see `defineConfig`. */
   readonly layer: Layer.Layer<never, unknown, Platform>
 }
 
 /**
- * Says what a project has. `layer` gives what agents and flows need: a model, stores, ... The compiler tells what it
+ * Says what a project has. `layer` gives what agents, flows and evals need: a model, stores, ... The compiler tells what it
  * lacks. Three services in it have a meaning of their own:
  *
  * | in the Layer | then |
@@ -110,16 +123,18 @@ export interface Project {
  */
 export const defineConfig = <
   const A extends Readonly<Record<string, AnyAgent>> = {},
-  const F extends ReadonlyArray<AnyFlow> = readonly []
+  const F extends ReadonlyArray<AnyFlow> = readonly [],
+  const V extends ReadonlyArray<AnyEval> = readonly []
 >(
-  definition: Definition<A, F> &
-    ([Needs<A, F>] extends [never]
+  definition: Definition<A, F, V> &
+    ([Needs<A, F, V>] extends [never]
       ? { readonly layer?: Layer.Layer<never, unknown, Platform> | undefined }
-      : { readonly layer: Layer.Layer<NoInfer<Needs<A, F>>, unknown, Platform> })
+      : { readonly layer: Layer.Layer<NoInfer<Needs<A, F, V>>, unknown, Platform> })
 ): Project => ({
   [TypeId]: copy,
   agents: definition.agents ?? {},
   flows: definition.flows ?? [],
   prices: definition.prices ?? {},
+  evals: definition.evals ?? [],
   layer: definition.layer ?? Layer.empty
 })

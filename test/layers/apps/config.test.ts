@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Schema } from "effect"
 import { Agent } from "effigent"
 import { defineConfig } from "effigent/config"
+import { Dataset, Evals } from "effigent/evals"
 import { OfflineModel } from "effigent/layers/offline"
 import { Chain, TriggerFlow } from "effigent/triggerflow"
 
@@ -32,6 +33,19 @@ describe("defineConfig", () => {
     const offline = poet.pipe(Agent.provideModel(OfflineModel.layer))
     assert.deepStrictEqual(Object.keys(defineConfig({ agents: { offline } }).agents), ["offline"])
     assert.deepStrictEqual(defineConfig({}).flows, [])
+  })
+
+  it("takes evals, and asks the Layer for what they need", () => {
+    const dataset = Dataset.make({ name: "topics", input: Schema.String, cases: [{ input: "the sea" }] })
+    const haiku = Evals.make("haiku", { dataset, subject: poet }, [])
+    const length = Evals.make("length", { dataset, subject: (topic) => Effect.succeed(topic.length) }, [])
+    assert.deepStrictEqual(
+      defineConfig({ evals: [haiku, length], layer: OfflineModel.layer }).evals.map(({ name }) => name),
+      ["haiku", "length"]
+    )
+    assert.lengthOf(defineConfig({ evals: [length] }).evals, 1)
+    // @ts-expect-error the model is missing
+    defineConfig({ evals: [haiku] })
   })
 
   it("does not compile where the Layer lacks a service", () => {

@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { defineConfig } from "../../../layers/apps/config/Project.ts"
+import { durable } from "../../../layers/host/DurableHost.ts"
+import * as ExecutionHosts from "../../../layers/host/ExecutionHosts.ts"
 import * as MemoryJournal from "../../../layers/store/MemoryJournal.ts"
 import { JournalStore } from "../../../services/JournalStore.ts"
 import { Chain, TriggerFlow } from "../../../src/triggerflow/index.ts"
@@ -318,6 +320,81 @@ describe("many and long executions", () => {
         assert.deepStrictEqual([traces.traces[0].spans, traces.traces[0].dropped], [1_000, 49_001])
       }),
     120_000
+  )
+})
+
+describe("hosts and stores of the project", () => {
+  it.live("does with a host that keeps no journal what can be done, and says what cannot", () =>
+    Effect.gen(function* () {
+      const layer = ExecutionHosts.inProcess()
+      const { get, post, sse } = yield* open(defineConfig({ flows: [small], layer }))
+      const { json } = yield* get("/studio/project")
+      assert.deepStrictEqual([json.capabilities.durable, json.capabilities.history], [true, false])
+      yield* post("/api/flows/small/executions", { input: 3, id: "one" })
+      const events = yield* sse("/studio/executions/one/events")
+      assert.deepStrictEqual([events.at(-1)?.event, events.at(-1)?.data], ["end", { status: "completed" }])
+      const { json: list } = yield* get("/studio/executions?flow=small&status=completed")
+      assert.deepStrictEqual(
+        list.executions.map(({ id, tags }: { id: string; tags: ReadonlyArray<string> }) => [id, tags]),
+        [["one", []]]
+      )
+      assert.strictEqual((yield* get("/studio/executions/one")).json.result, 3)
+      for (const path of ["executions?text=on", "executions/one/timeline", "executions/one/steps"]) {
+        const refused = yield* get(`/studio/${path}`)
+        assert.deepStrictEqual([refused.status, refused.json.tag], [501, "NotServed"])
+      }
+      // The studio's own traces are there all the same.
+      const { json: traces } = yield* get("/studio/traces?execution=one")
+      assert.strictEqual(traces.traces[0].name, "small")
+    })
+  )
+
+  it.live("shows why an execution was put aside, and lets it go on", () =>
+    Effect.gen(function* () {
+      const { layer, store } = counting()
+      const owner = { runner: "other", incarnation: "1" }
+      const { get, post } = yield* open(defineConfig({ flows: [small], layer }))
+      yield* post("/api/flows/small/executions", { input: 3, id: "model" })
+      yield* eventually(get("/studio/executions/model"), isClosed)
+      const [first] = yield* store.history("model", { limit: 1 })
+      yield* store.join(owner, 60_000)
+      const { head } = yield* store.create({
+        id: "dead",
+        flow: "small",
+        status: "running",
+        lifecycle: "open",
+        input: "3",
+        tags: [],
+        owner,
+        records: first?.records ?? []
+      })
+      yield* store.bury("dead", head.fence, "it has ended its process five times")
+      yield* store.leave(owner)
+      const { json: list } = yield* get("/studio/executions?dead=true")
+      assert.deepStrictEqual(
+        list.executions.map(({ dead, id }: { dead: { reason: string }; id: string }) => [id, dead.reason]),
+        [["dead", "it has ended its process five times"]]
+      )
+      assert.strictEqual((yield* get("/studio/executions?dead=false")).json.executions.length, 1)
+      assert.strictEqual((yield* post("/api/dead-letters/dead/retry")).status, 204)
+      const ended = yield* eventually(get("/studio/executions/dead"), isClosed)
+      assert.deepStrictEqual([ended.json.status, ended.json.result, ended.json.dead], ["completed", 3, undefined])
+    })
+  )
+
+  it.live("begins the timeline of a journal whose beginning is gone where it is kept, and says so", () =>
+    Effect.gen(function* () {
+      const { layer } = counting()
+      const host = durable({ runner: "short", keepSnapshots: 3, snapshotEvery: 16 }).pipe(Layer.provideMerge(layer))
+      const { get, post } = yield* open(defineConfig({ flows: [long], layer: host }))
+      yield* post("/api/flows/long/executions", { input: 200, id: "long" })
+      yield* eventually(get("/studio/executions/long"), isClosed)
+      const { json } = yield* get("/studio/executions/long/timeline?order=newest&limit=3")
+      assert.isFalse(json.complete)
+      assert.isBelow(json.total, 200)
+      assert.isAbove(json.total, 0)
+      assert.strictEqual(json.rows[0].what, "closed")
+    })
   )
 })
 
