@@ -25,8 +25,14 @@ import "./styles/tokens.css"
 import "./styles/base.css"
 import "./styles/shell.css"
 import "./styles/controls.css"
+import "./styles/overlays.css"
 import "./styles/data.css"
-import "./styles/pages.css"
+import "./styles/values.css"
+import "./styles/layout.css"
+import "./styles/agents.css"
+import "./styles/flows.css"
+import "./styles/traces.css"
+import "./styles/widths.css"
 
 const Page = ({ project }: { readonly project: Project }) => {
   const { parts } = useRoute()
