@@ -213,12 +213,18 @@ export class AgentRuns {
     source: Source<A, E, never>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const client = yield* Client
+      yield* this.attend(run, disconnect)
+      return yield* this.serving.streams.respond(yield* Client, source)
+    })
+  }
+
+  /** Counts a reader of a run until the Scope closes: the last one that leaves stops it, unless it is to be detached. */
+  attend(run: Runs.AnyRun, disconnect: "abort" | "detach"): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.suspend(() => {
       const watched = this.watched.get(run.id) ?? { readers: 0, disconnect }
       this.watched.set(run.id, watched)
       watched.readers++
-      yield* Effect.addFinalizer(() => this.leave(run, watched))
-      return yield* this.serving.streams.respond(client, source)
+      return Effect.addFinalizer(() => this.leave(run, watched))
     })
   }
 

@@ -184,7 +184,8 @@ const agUiEndpoint = <K extends string>(name: K) =>
     error
   }).annotate(OpenApi.Summary, `Chat with ${name} by AG-UI`)
 
-const startFields = {
+/** How an execution is started. @category schemas */
+export const startFields = {
   /** Makes the start idempotent. */
   id: Schema.optionalKey(Schema.String),
   tags: Schema.optionalKey(Schema.Array(Schema.String)),

@@ -17,6 +17,7 @@ import { freshId } from "../../src/agent/Conversation.ts"
 import type { Auth } from "./Auth.ts"
 import * as Problem from "./Problem.ts"
 import { Client } from "./Serving.ts"
+import * as Sockets from "./Sockets.ts"
 import { unknownClient } from "./Streams.ts"
 
 /**
@@ -71,17 +72,23 @@ const isReadable = (path: string): boolean =>
 // A page of another site must not use a server that asks nobody who they are, nor may a name that somebody else's DNS
 // gives this address.
 const checkHost = (request: Request, origins: ReadonlyArray<string>): Problem.Refused | undefined => {
-  const { host, origin } = request.headers
+  const { host } = request.headers
   if (host !== undefined && !loopback.test(hostName(host)))
     return Problem.refuse(
       403,
       "ForeignHost",
       `The server asks nobody who they are, and so it answers to loopback names alone, not to "${host}". Give it an auth.`
     )
-  if (origin !== undefined && !origins.includes(origin) && origin.replace(/^https?:\/\//, "") !== host)
-    return Problem.refuse(403, "ForeignOrigin", `Pages of ${origin} may not use this server. Name it in \`cors\`.`)
-  return undefined
+  return checkOrigin(request, origins)
 }
+
+const checkOrigin = (
+  { headers: { host, origin } }: Request,
+  origins: ReadonlyArray<string>
+): Problem.Refused | undefined =>
+  origin === undefined || origins.includes(origin) || origin.replace(/^https?:\/\//, "") === host
+    ? undefined
+    : Problem.refuse(403, "ForeignOrigin", `Pages of ${origin} may not use this server. Name it in \`cors\`.`)
 
 const check = (request: Request, settings: Settings<unknown>): Problem.Refused | undefined => {
   const { url } = request
@@ -93,7 +100,9 @@ const check = (request: Request, settings: Settings<unknown>): Problem.Refused |
     return Problem.refuse(400, "UnreadablePath", "The path is not well-formed: encode it in UTF-8 with percent signs.")
   if (sizeOf(request.headers) > settings.headers)
     return Problem.refuse(431, "HeadersTooLarge", `The headers are larger than ${settings.headers} bytes.`)
-  return settings.auth === undefined ? checkHost(request, settings.origins) : undefined
+  if (settings.auth === undefined) return checkHost(request, settings.origins)
+  // A browser sends what it knows of a site (cookies) with a WebSocket of whatever page, and asks nobody first.
+  return Sockets.isUpgrade(request) ? checkOrigin(request, settings.origins) : undefined
 }
 
 // Reads the body before anything else is done, within its limits; whoever reads it again is given the same.
@@ -188,7 +197,7 @@ export const around =
           if (refused !== undefined) return Effect.fail(refused)
           const { auth } = settings
           if (auth?._tag === "Checked" && !settings.open.has(pathOf(request.url)))
-            return Effect.map(auth.check(request), (principal) => principal.id)
+            return Effect.map(auth.check(Sockets.withToken(request)), (principal) => principal.id)
           return Effect.succeed(Option.getOrElse(request.remoteAddress, () => unknownClient))
         })
         // Servers run an application as one piece that nothing interrupts; until it answers, this one can be.

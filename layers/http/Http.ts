@@ -36,6 +36,7 @@ import * as Edge from "./Edge.ts"
 import * as Handlers from "./Handlers.ts"
 import * as Problem from "./Problem.ts"
 import { after, answered, served, type Serving } from "./Serving.ts"
+import * as SocketRoutes from "./SocketRoutes.ts"
 import { Streams } from "./Streams.ts"
 
 /**
@@ -60,6 +61,10 @@ export interface Limits {
   readonly streams?: number | undefined
   /** How long a reader may take nothing of what waits for it. Default 1 min. */
   readonly stall?: Duration.Input | undefined
+  /** Bytes of a message on a WebSocket. Default: those of a body. */
+  readonly message?: number | undefined
+  /** How long a WebSocket may be open on which nothing is at work and nothing is said. Default 5 min. */
+  readonly idle?: Duration.Input | undefined
 }
 
 /**
@@ -151,6 +156,8 @@ export class UnsafeBinding extends Schema.TaggedError<UnsafeBinding>()("UnsafeBi
 const millis = (input: Duration.Input | undefined, otherwise: Duration.Input): number =>
   Duration.toMillis(Duration.fromInputUnsafe(input ?? otherwise))
 
+const bodyLimit = 1_048_576
+
 const isFlag = (flag: string | undefined): boolean => flag === "true"
 
 interface Query {
@@ -180,8 +187,12 @@ const fits = (schema: Schema.Top, input: string): boolean =>
   )
 
 // The groups whose endpoints are made of the entries. Their types are known where they are served and not here.
-const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>, agentRuns: AgentRuns) => {
-  const agents = servedAgents(definition.agents ?? {})
+const dynamic = (
+  api: AnyApi,
+  definition: Api.Definition<Api.Agents, Api.Flows>,
+  agents: ReturnType<typeof servedAgents>,
+  agentRuns: AgentRuns
+) => {
   const asking = (
     group: string,
     answer: (
@@ -364,16 +375,24 @@ const build = Effect.fnUntraced(function* <R>(
     time: millis(limits.time, "5 minutes")
   }
   const agentRuns = new AgentRuns(serving, scope)
+  const agents = servedAgents(definition.agents ?? {})
   const scheme = options.auth?._tag === "Checked" ? options.auth.scheme : undefined
   const api: AnyApi = Api.make(definition, scheme) as unknown as AnyApi // Its groups are served below, all of them.
   const docs = options.docs ?? true
   const openapiPath = docs === false ? {} : { openapiPath: "/openapi.json" as const } // The literal that it wants.
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(api, openapiPath),
-    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" })
+    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" }),
+    SocketRoutes.routes({
+      serving,
+      agentRuns,
+      agents,
+      flows: definition.flows ?? {},
+      settings: { message: limits.message ?? limits.body ?? bodyLimit, idle: millis(limits.idle, "5 minutes") }
+    })
   ).pipe(
     Layer.provide(Handlers.all(serving, agentRuns, definition.flows ?? {})),
-    Layer.provide(dynamic(api, definition, agentRuns)),
+    Layer.provide(dynamic(api, definition, agents, agentRuns)),
     Layer.provide(HttpServer.layerServices)
   )
   // The services of the agents are those of the fiber that builds, see `Services`.
@@ -381,7 +400,7 @@ const build = Effect.fnUntraced(function* <R>(
   const app = Edge.around<R>({
     auth: options.auth,
     origins: options.cors ?? [],
-    body: limits.body ?? 1_048_576,
+    body: limits.body ?? bodyLimit,
     headers: limits.headers ?? 16_384,
     url: limits.url ?? 8_192,
     bodyTime: millis(limits.bodyTime, "30 seconds"),
