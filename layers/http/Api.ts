@@ -11,7 +11,7 @@ import * as Schema from "effect/Schema"
 import * as Host from "../../services/ExecutionHost.ts"
 import { DeadExecution, KeeperHealth } from "../../services/ExecutionKeeper.ts"
 import { RunEnvelope, RunSnapshot, RunStatus } from "../../services/Run.ts"
-import { SessionState, SessionTurn } from "../../services/SessionStore.ts"
+import { SessionPage, SessionState, SessionTurn } from "../../services/SessionStore.ts"
 import * as Agent from "../../src/agent/Agent.ts"
 import * as Output from "../../src/output/Output.ts"
 import type { SpecOf } from "../../src/triggerflow/Flow.ts"
@@ -220,8 +220,25 @@ export const RunSummary = Schema.Struct({
   endedAt: Schema.optionalKey(Schema.Finite)
 })
 
+/** A part of the list of runs, oldest first. @category schemas */
+export const RunPage = Schema.Struct({
+  runs: Schema.Array(RunSummary),
+  /** Where the list goes on; absent at its end. */
+  next: Schema.optionalKey(Schema.String)
+})
+
+const whole = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
+const paging = {
+  limit: Schema.optionalKey(whole.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1000))),
+  after: Schema.optionalKey(Schema.String)
+}
+
 const runs = HttpApiGroup.make("runs").add(
-  HttpApiEndpoint.get("list", "/runs", { success: Schema.Array(RunSummary), error }),
+  HttpApiEndpoint.get("list", "/runs", {
+    query: { status: Schema.optionalKey(RunStatus), agent: Schema.optionalKey(Schema.String), ...paging },
+    success: RunPage,
+    error
+  }),
   HttpApiEndpoint.get("get", "/runs/:id", { ...id, success: RunSnapshot }),
   HttpApiEndpoint.get("events", "/runs/:id/events", { ...id, headers: resumeHeaders, success: RunStream }),
   HttpApiEndpoint.post("cancel", "/runs/:id/cancel", {
@@ -231,12 +248,10 @@ const runs = HttpApiGroup.make("runs").add(
   })
 )
 
-const whole = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
 const page = {
   flow: Schema.optionalKey(Schema.String),
   version: Schema.optionalKey(Schema.String),
-  limit: Schema.optionalKey(whole.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1000))),
-  after: Schema.optionalKey(Schema.String)
+  ...paging
 }
 
 const flows = HttpApiGroup.make("graphs").add(
@@ -262,6 +277,7 @@ const executions = HttpApiGroup.make("executions").add(
   }),
   HttpApiEndpoint.get("get", "/executions/:id", { ...id, success: Host.ExecutionView }),
   HttpApiEndpoint.get("events", "/executions/:id/events", { ...id, headers: resumeHeaders, success: WatchStream }),
+  HttpApiEndpoint.get("snapshot", "/executions/:id/snapshot", { ...id, success: Schema.Json }),
   HttpApiEndpoint.get("graph", "/executions/:id/graph", { ...id, success: Picture }),
   HttpApiEndpoint.post("signal", "/executions/:id/signals/:signal", {
     params: { id: Schema.String, signal: Schema.String },
@@ -335,6 +351,15 @@ const sessions = HttpApiGroup.make("sessions").add(
       from: Schema.Int,
       turns: Schema.Array(SessionTurn)
     })
+  }),
+  HttpApiEndpoint.get("list", "/sessions", {
+    query: {
+      /** What their ids begin with. */
+      prefix: Schema.optionalKey(Schema.String),
+      ...paging
+    },
+    success: SessionPage,
+    error
   }),
   HttpApiEndpoint.delete("remove", "/sessions/:id", { ...id, success: NoContent })
 )

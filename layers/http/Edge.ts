@@ -3,18 +3,21 @@
  * form of all that went wrong. Around the whole router, so that nothing is reached without it.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as ProblemDetails from "effect/http/ProblemDetails"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as ByteSize from "effect/ByteSize"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { freshId } from "../../src/agent/Conversation.ts"
 import type { Auth } from "./Auth.ts"
+import * as Metrics from "./Metrics.ts"
 import * as Problem from "./Problem.ts"
 import { Client } from "./Serving.ts"
 import * as Sockets from "./Sockets.ts"
@@ -221,11 +224,36 @@ export const around =
               : Effect.andThen(Effect.logError(`${request.method} ${pathOf(request.url)}: ${said.tag}`, cause), answer)
           }),
           Effect.map(finish),
+          measured(request),
           Effect.provideService(Problem.RequestId, id),
           Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(settings.body)),
           Effect.annotateLogs({ requestId: id }),
           tracked(settings.state)
         )
+      })
+    })
+
+const methods = new Set(["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"])
+
+// What a request is counted by is a matter of few values, whatever is asked.
+const measured =
+  (request: Request) =>
+  <E, R>(effect: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> =>
+    Effect.withFiber((fiber) => {
+      const clock = fiber.getRef(Clock.Clock)
+      const before = clock.currentTimeMillisUnsafe()
+      return Effect.map(effect, (response) => {
+        const { status } = response
+        // A socket is no request once it is open.
+        if (status === 101) return response
+        const about = {
+          "http.request.method": methods.has(request.method) ? request.method : "_OTHER",
+          "http.route": Metrics.groupOf(pathOf(request.url)),
+          "http.response.status_code": String(status)
+        }
+        const metric = Metric.withAttributes(Metrics.requestDuration, about)
+        metric.updateUnsafe((clock.currentTimeMillisUnsafe() - before) / 1000, fiber.context)
+        return response
       })
     })
 

@@ -34,6 +34,7 @@ import type { Auth } from "./Auth.ts"
 import * as Chats from "./Chats.ts"
 import * as Edge from "./Edge.ts"
 import * as Handlers from "./Handlers.ts"
+import * as Metrics from "./Metrics.ts"
 import * as Problem from "./Problem.ts"
 import { after, answered, served, type Serving } from "./Serving.ts"
 import * as SocketRoutes from "./SocketRoutes.ts"
@@ -90,6 +91,8 @@ export interface Options<R = never> {
   readonly deadline?: Duration.Input | undefined
   /** Whether `/openapi.json` and `/docs` are served; `public`: to everybody. Default true. */
   readonly docs?: boolean | "public" | undefined
+  /** Whether `/metrics` is served, for Prometheus; behind `auth` as all else is. Default true. */
+  readonly metrics?: boolean | undefined
 }
 
 /**
@@ -383,6 +386,7 @@ const build = Effect.fnUntraced(function* <R>(
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(api, openapiPath),
     docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" }),
+    options.metrics === false ? Layer.empty : Metrics.route(serving),
     SocketRoutes.routes({
       serving,
       agentRuns,
