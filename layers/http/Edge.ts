@@ -9,7 +9,6 @@ import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as ProblemDetails from "effect/http/ProblemDetails"
 import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as ByteSize from "effect/ByteSize"
@@ -150,11 +149,11 @@ const byStatus: { readonly [status: number]: readonly [tag: string, detail: stri
   415: ["UnsupportedMediaType", "Send the body as JSON, with the header `Content-Type: application/json`."]
 }
 
-// What the router answers by itself becomes a problem as well.
+// What the router answers by itself becomes a problem as well; what says something in JSON has said what it is.
 const asProblem = (response: Response): Effect.Effect<Response> => {
   const { headers, status } = response
   const said = byStatus[status]
-  if (said === undefined || headers["content-type"]?.startsWith(ProblemDetails.contentType) === true)
+  if (said === undefined || /^application\/([\w.-]+\+)?json/.test(headers["content-type"] ?? ""))
     return Effect.succeed(response)
   return Problem.response({ status, tag: said[0], detail: said[1] })
 }

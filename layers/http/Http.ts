@@ -73,7 +73,7 @@ export interface Limits {
  *
  * @category models
  */
-export interface Options<R = never> {
+export interface Options<R = never, E = never> {
   /** Who may use it. Absent: only this machine, and the server does not start on any other address. */
   readonly auth?: Auth<R> | undefined
   readonly limits?: Limits | undefined
@@ -93,6 +93,11 @@ export interface Options<R = never> {
   readonly docs?: boolean | "public" | undefined
   /** Whether `/metrics` is served, for Prometheus; behind `auth` as all else is. Default true. */
   readonly metrics?: boolean | undefined
+  /**
+   * More routes, behind the same `auth` and limits: `McpOffer.layerHttp`, for one. Bodies that are sent to them are JSON.
+   * `Client` says there who asks.
+   */
+  readonly routes?: Layer.Layer<never, E, HttpRouter.HttpRouter | R> | undefined
 }
 
 /**
@@ -351,10 +356,10 @@ export interface Application<R> {
   readonly close: Effect.Effect<void>
 }
 
-const build = Effect.fnUntraced(function* <R>(
+const build = Effect.fnUntraced(function* <R, E>(
   definition: Api.Definition<Api.Agents, Api.Flows>,
-  options: Options<R>
-): Effect.fn.Return<Application<R>, never, Scope.Scope> {
+  options: Options<R, E>
+): Effect.fn.Return<Application<R>, E, Scope.Scope> {
   const limits = options.limits ?? {}
   const scope = yield* Effect.scope
   const known = yield* Effect.serviceOption(Runs.Registry)
@@ -387,6 +392,7 @@ const build = Effect.fnUntraced(function* <R>(
     HttpApiBuilder.layer(api, openapiPath),
     docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" }),
     options.metrics === false ? Layer.empty : Metrics.route(serving),
+    options.routes ?? Layer.empty,
     SocketRoutes.routes({
       serving,
       agentRuns,
@@ -400,7 +406,7 @@ const build = Effect.fnUntraced(function* <R>(
     Layer.provide(HttpServer.layerServices)
   )
   // The services of the agents are those of the fiber that builds, see `Services`.
-  const router = yield* HttpRouter.toHttpEffect(routes as unknown as Layer.Layer<never, never, HttpRouter.HttpRouter>)
+  const router = yield* HttpRouter.toHttpEffect(routes as unknown as Layer.Layer<never, E, HttpRouter.HttpRouter>)
   const app = Edge.around<R>({
     auth: options.auth,
     origins: options.cors ?? [],
@@ -460,10 +466,10 @@ export const application = <const A extends Api.Agents = {}, const F extends Api
  *
  * @category layers
  */
-export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Options<R> = {}
-): Layer.Layer<never, UnsafeBinding, HttpServer.HttpServer | Services<A, F> | R> =>
+  options: Options<R, E> = {}
+): Layer.Layer<never, UnsafeBinding | E, HttpServer.HttpServer | Services<A, F> | R> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { address } = yield* HttpServer.HttpServer
@@ -486,10 +492,10 @@ export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows
  *
  * @category constructors
  */
-export const webHandler = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const webHandler = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Options<R>
-): Effect.Effect<(request: Request) => Promise<Response>, UnsafeBinding, Services<A, F> | R | Scope.Scope> =>
+  options: Options<R, E>
+): Effect.Effect<(request: Request) => Promise<Response>, UnsafeBinding | E, Services<A, F> | R | Scope.Scope> =>
   Effect.gen(function* () {
     if (options.auth === undefined) return yield* new UnsafeBinding({})
     const { app, close } = yield* build(definition, options)
