@@ -102,10 +102,26 @@ const jobOf = ({ agent, name, output, prepare }: ServedAgent, asked: Asked, clie
 export const endFrame = (run: Runs.AnyRun): Effect.Effect<string> =>
   Effect.map(run.status, (status) => frame(JSON.stringify({ status }), { event: "end" }))
 
-/** An event of a run on the wire; its id is its sequence number. @category conversions */
-export const encodeEvent = (event: RunEnvelope): string => frame(JSON.stringify(event), { id: event.sequence })
+const ringSize = 64
+
+// The last events of a run as JSON: readers of one run are told an event at the same time, and it is made once for all.
+class Recent {
+  private readonly events: Array<RunEnvelope | undefined> = Array.from({ length: ringSize })
+  private readonly texts: Array<string> = []
+
+  of(event: RunEnvelope): string {
+    const slot = event.sequence % ringSize
+    const known = this.texts[slot]
+    if (known !== undefined && this.events[slot] === event) return known
+    const text = JSON.stringify(event)
+    this.events[slot] = event
+    this.texts[slot] = text
+    return text
+  }
+}
 
 interface Watched {
+  recent: Recent | undefined
   readers: number
   readonly disconnect: "abort" | "detach"
 }
@@ -135,6 +151,7 @@ export class AgentRuns {
         name: agent.name,
         input: asked.session === undefined ? asked.input : { input: asked.input, session: asked.session },
         id: asked.run,
+        keep: this.serving.keep,
         // Keys of one client mean nothing to another.
         requestId: asked.requestId === undefined ? undefined : JSON.stringify([client, agent.name, asked.requestId])
       })
@@ -182,10 +199,23 @@ export class AgentRuns {
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
     return this.read(run, options.disconnect, {
       events: run.events({ after: Math.max(0, options.after) }),
-      encode: encodeEvent,
+      encode: this.encoder(run),
       end: endFrame(run),
       headers: { "x-run-id": run.id }
     })
+  }
+
+  /** An event of a run on the wire; its id is its sequence number. */
+  private encoder(run: Runs.AnyRun): (event: RunEnvelope) => string {
+    return (event) => frame(this.jsonOf(run, event), { id: event.sequence })
+  }
+
+  /** An event of a run as JSON. */
+  jsonOf({ id }: Runs.AnyRun, event: RunEnvelope): string {
+    const watched = this.watched.get(id)
+    if (watched === undefined || watched.readers < 2) return JSON.stringify(event)
+    watched.recent ??= new Recent()
+    return watched.recent.of(event)
   }
 
   /** Starts a run for a chat client and streams it as that reads it. */
@@ -221,7 +251,7 @@ export class AgentRuns {
   /** Counts a reader of a run until the Scope closes: the last one that leaves stops it, unless it is to be detached. */
   attend(run: Runs.AnyRun, disconnect: "abort" | "detach"): Effect.Effect<void, never, Scope.Scope> {
     return Effect.suspend(() => {
-      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect }
+      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect, recent: undefined }
       this.watched.set(run.id, watched)
       watched.readers++
       return Effect.addFinalizer(() => this.leave(run, watched))

@@ -56,6 +56,8 @@ export interface Limits {
   readonly bodyTime?: Duration.Input | undefined
   /** How long a run may take whose answer is waited for. Default 5 min. */
   readonly time?: Duration.Input | undefined
+  /** How many events of a run are kept for readers that come, or come back; older ones are a `WatcherOverflow`. Default 100,000. */
+  readonly events?: number | undefined
   /** How many streams one client may have open. Default 100. */
   readonly streamsPerClient?: number | undefined
   /** How many streams may be open in all. Default 10,000. */
@@ -87,6 +89,8 @@ export interface Options<R = never, E = never> {
   readonly heartbeat?: Duration.Input | undefined
   /** How many runs that have ended are remembered, where the program has no `Runs.Registry`. Default 1,000. */
   readonly remember?: number | undefined
+  /** About how many bytes of memory those may take together. Default 64 MiB. */
+  readonly rememberBytes?: number | undefined
   /** How long requests and streams have to end when the server closes. Default 10 s. */
   readonly deadline?: Duration.Input | undefined
   /** Whether `/openapi.json` and `/docs` are served; `public`: to everybody. Default true. */
@@ -365,7 +369,10 @@ const build = Effect.fnUntraced(function* <R, E>(
   const known = yield* Effect.serviceOption(Runs.Registry)
   const registry = Option.isSome(known)
     ? known.value
-    : Context.get(yield* Layer.build(Runs.layer({ remember: options.remember })), Runs.Registry)
+    : Context.get(
+        yield* Layer.build(Runs.layer({ remember: options.remember, rememberBytes: options.rememberBytes })),
+        Runs.Registry
+      )
   const streams = new Streams({
     heartbeat: millis(options.heartbeat, "15 seconds"),
     stall: millis(limits.stall, "1 minute"),
@@ -379,6 +386,7 @@ const build = Effect.fnUntraced(function* <R, E>(
     registry,
     state,
     disconnect: options.disconnect ?? "abort",
+    keep: limits.events,
     grace: millis(options.grace, "2 seconds"),
     time: millis(limits.time, "5 minutes")
   }

@@ -108,7 +108,7 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
       connection.follow(
         {
           events: run.events({ after: Math.max(0, where.after) }),
-          encode: (event) => Sockets.message(JSON.stringify(event), { id: event.sequence }),
+          encode: (event) => Sockets.message(agentRuns.jsonOf(run, event), { id: event.sequence }),
           end: Effect.map(run.status, ended)
         },
         where.once
