@@ -1,7 +1,7 @@
 /**
  * `node --conditions=effigent:source --expose-gc test/load/http.ts [streams] [events per second] [seconds] [seconds of a
- * run] [shared]`: SSE streams from one process to another one. Where a run ends, its reader starts the next one, until the
- * time is over; `shared`: all read one and the same run. Says how late events come (from when the run told them to when
+ * run] [shared | together]`: SSE streams from one process to another one. Where a run ends, its reader starts the next
+ * one, until the time is over. `shared`: all read one and the same run; `together`: all begin at one instant. Says how late events come (from when the run told them to when
  * the client has read them), what the server's memory is and how fast it grows, and how much the machine had to do besides.
  */
 import { NodeHttpServer } from "@effect/platform-node"
@@ -16,6 +16,7 @@ import { availableParallelism, loadavg } from "node:os"
 
 const [streams = 500, rate = 20, seconds = 20, length = seconds] = process.argv.slice(2, 6).map(Number)
 const isShared = process.argv[6] === "shared"
+const isTogether = process.argv[6] === "together"
 
 // Collected only where nothing is under way: it would hold everything up.
 const megabytes = (collect: boolean) => {
@@ -101,13 +102,15 @@ const read = async () => {
     })
   const started = Date.now()
   const passed = () => (Date.now() - started) / 1000
-  const one = async () => {
+  // Readers come one after the other, over the time of one run; what all of them at one instant cost is another matter.
+  const one = async (index: number) => {
+    if (!isTogether) await new Promise((resolve) => setTimeout(resolve, (1000 * length * index) / streams))
     do await call("POST", "/agents/clock/stream", `"x"`)
     while (passed() + length <= seconds + 0.5)
   }
   if (isShared) await call("POST", "/agents/clock/runs?run=shared", `"x"`)
   const all = Promise.all(
-    Array.from({ length: streams }, () => (isShared ? call("GET", "/runs/shared/events") : one()))
+    Array.from({ length: streams }, (_, index) => (isShared ? call("GET", "/runs/shared/events") : one(index)))
   )
   const samples: Array<readonly [number, number]> = []
   const during: Array<Memory> = []
