@@ -7,12 +7,15 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { ApprovalGate } from "../../services/Action.ts"
 import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { RunEnvelope } from "../../services/Run.ts"
 import * as Agent from "../../src/agent/Agent.ts"
+import { freshId } from "../../src/agent/Conversation.ts"
 import type { InstantEvent } from "../../src/parse/InstantEvent.ts"
 import * as Runs from "../../src/run/Runs.ts"
+import { Approving } from "./Approving.ts"
 import type { Translator } from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 import { Client, type Serving } from "./Serving.ts"
@@ -32,6 +35,8 @@ export interface Asked {
   readonly session?: string | undefined
   readonly disconnect?: "abort" | "detach" | undefined
   readonly fields?: boolean | undefined
+  /** Whether those who watch the run decide on its calls. */
+  readonly approvals?: "ask" | undefined
   /** What was said before, where the client keeps the conversation. */
   readonly history?: ReadonlyArray<Prompt.MessageEncoded> | undefined
   /** Makes it idempotent, for this client. */
@@ -135,6 +140,7 @@ export class AgentRuns {
   private readonly serving: Serving
   private readonly scope: Scope.Scope
   private readonly watched = new Map<string, Watched>()
+  readonly approving = new Approving()
 
   constructor(serving: Serving, scope: Scope.Scope) {
     this.serving = serving
@@ -147,10 +153,14 @@ export class AgentRuns {
       if (this.serving.state.isClosing)
         return yield* Problem.refuse(503, "ServerClosing", "The server is closing. Try again shortly.", 1)
       const client = yield* Client
-      const run = yield* this.serving.registry.launch(jobOf(agent, asked, client), {
+      const id = asked.run ?? (yield* freshId)
+      const job = jobOf(agent, asked, client)
+      const gated =
+        asked.approvals === undefined ? job : Effect.provideService(job, ApprovalGate, this.approving.gate(id))
+      const run = yield* this.serving.registry.launch(gated, {
         name: agent.name,
         input: asked.session === undefined ? asked.input : { input: asked.input, session: asked.session },
-        id: asked.run,
+        id,
         keep: this.serving.keep,
         // Keys of one client mean nothing to another.
         requestId: asked.requestId === undefined ? undefined : JSON.stringify([client, agent.name, asked.requestId])

@@ -8,6 +8,7 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Decision } from "../../services/Action.ts"
 import * as Host from "../../services/ExecutionHost.ts"
 import { DeadExecution, KeeperHealth } from "../../services/ExecutionKeeper.ts"
 import { RunEnvelope, RunSnapshot, RunStatus } from "../../services/Run.ts"
@@ -17,6 +18,7 @@ import * as Output from "../../src/output/Output.ts"
 import type { SpecOf } from "../../src/triggerflow/Flow.ts"
 import type { ContractData, FlowData } from "../../src/triggerflow/Node.ts"
 import type { Spec } from "../../src/triggerflow/Spec.ts"
+import { WaitingCall } from "./Approving.ts"
 import * as Chats from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 
@@ -127,7 +129,9 @@ export const RunQuery = {
   /** What becomes of the run when nobody reads it any more. Default: as the server says. */
   disconnect: Schema.optionalKey(Schema.Literals(["abort", "detach"])),
   /** Whether the fields of the answer are told as they grow, by events `Custom` with the name `field`. */
-  fields: Schema.optionalKey(flag)
+  fields: Schema.optionalKey(flag),
+  /** `ask`: those who watch the run decide on its calls, which are told by events `Custom` with the name `approval`. */
+  approvals: Schema.optionalKey(Schema.Literal("ask"))
 }
 
 const runHeaders = {
@@ -241,6 +245,13 @@ const runs = HttpApiGroup.make("runs").add(
   }),
   HttpApiEndpoint.get("get", "/runs/:id", { ...id, success: RunSnapshot }),
   HttpApiEndpoint.get("events", "/runs/:id/events", { ...id, headers: resumeHeaders, success: RunStream }),
+  HttpApiEndpoint.get("approvals", "/runs/:id/approvals", { ...id, success: Schema.Array(WaitingCall) }),
+  HttpApiEndpoint.post("approve", "/runs/:id/approvals/:approval", {
+    params: { id: Schema.String, approval: Schema.String },
+    payload: Decision,
+    success: NoContent,
+    error
+  }),
   HttpApiEndpoint.post("cancel", "/runs/:id/cancel", {
     ...id,
     payload: Schema.Struct({ reason: Schema.optionalKey(Schema.String) }),

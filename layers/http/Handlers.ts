@@ -76,6 +76,17 @@ export const runs = (serving: Serving, agentRuns: AgentRuns) =>
           })
         )
       )
+      .handle("approvals", ({ params }) =>
+        answered(Effect.map(serving.registry.get(params.id), ({ id }) => agentRuns.approving.of(id)))
+      )
+      .handle("approve", ({ params: { approval, id }, payload }) =>
+        answered(
+          Effect.andThen(
+            serving.registry.get(id),
+            Effect.flatMap(Client, (client) => agentRuns.approving.decide(id, approval, payload, client))
+          )
+        )
+      )
       .handle("cancel", ({ params, payload }) =>
         answered(
           Effect.flatMap(serving.registry.get(params.id), (run) =>

@@ -178,6 +178,7 @@ interface Query {
     readonly session?: string
     readonly disconnect?: "abort" | "detach"
     readonly fields?: "true" | "false"
+    readonly approvals?: "ask"
   }
   readonly headers: { readonly "idempotency-key"?: string; readonly "last-event-id"?: string }
   readonly payload: unknown
@@ -228,6 +229,7 @@ const dynamic = (
                   session: request.query.session,
                   disconnect: request.query.disconnect,
                   fields: isFlag(request.query.fields),
+                  approvals: request.query.approvals,
                   requestId: request.headers["idempotency-key"]
                 },
                 request
@@ -257,10 +259,14 @@ const dynamic = (
                     `The last message has to be the user's, with a text that ${one.name} takes as its input.`
                   )
                 const hasOutput = one.agent.config.output !== undefined
-                const { disconnect, run, session } = query
+                const { approvals, disconnect, run, session } = query
                 // A session has the conversation itself.
                 const before = session === undefined ? { history } : {}
-                return yield* agentRuns.chat(one, { input, run, session, disconnect, ...before }, make(body, hasOutput))
+                return yield* agentRuns.chat(
+                  one,
+                  { input, run, session, disconnect, approvals, ...before },
+                  make(body, hasOutput)
+                )
               })
             )
           ),

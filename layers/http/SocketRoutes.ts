@@ -7,6 +7,7 @@ import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import { Decision } from "../../services/Action.ts"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { Json } from "../../services/Json.ts"
 import type * as Runs from "../../src/run/Runs.ts"
@@ -14,7 +15,7 @@ import * as Codec from "../../src/triggerflow/engine/Codec.ts"
 import type { AgentRuns, ServedAgent } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
 import * as Problem from "./Problem.ts"
-import { after, answered, served, type Serving } from "./Serving.ts"
+import { after, answered, Client, served, type Serving } from "./Serving.ts"
 import * as Sockets from "./Sockets.ts"
 
 const host = served(Host.ExecutionHost, "ExecutionHost")
@@ -29,17 +30,19 @@ const Start = Schema.Struct({
   session: Api.RunQuery.session,
   disconnect: Api.RunQuery.disconnect,
   fields: Schema.optionalKey(Schema.Boolean),
+  approvals: Api.RunQuery.approvals,
   /** As the header `Idempotency-Key`. */
   key: Schema.optionalKey(Schema.String.check(Schema.isMinLength(1), Schema.isMaxLength(256)))
 })
 const Watch = Schema.Struct({ type: Schema.Literal("watch"), run: Schema.String, after: place })
 const Cancel = Schema.Struct({ type: Schema.Literal("cancel"), reason })
+const Approve = Schema.Struct({ type: Schema.Literal("approve"), approval: Schema.String, decision: Decision })
 
 /** What is said on the socket of an agent. @category schemas */
-export const AgentCommand = Schema.Union([Start, Watch, Cancel])
+export const AgentCommand = Schema.Union([Start, Watch, Approve, Cancel])
 
 /** What is said on the socket of a run. @category schemas */
-export const RunCommand = Schema.Union([Cancel])
+export const RunCommand = Schema.Union([Approve, Cancel])
 
 const StartFlow = Schema.Struct({ type: Schema.Literal("start"), input: Schema.Json, ...Api.startFields })
 const WatchFlow = Schema.Struct({ type: Schema.Literal("watch"), execution: Schema.String, after: place })
@@ -158,6 +161,11 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
                   return { run: run.id }
                 })
               }
+            case "approve":
+              return {
+                later: false,
+                reply: current === undefined ? nothingYet("run") : approve(current, said)
+              }
             case "cancel":
               return current === undefined
                 ? { later: false, reply: nothingYet("run") }
@@ -168,6 +176,9 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     })
   }
 
+  const approve = ({ id }: Runs.AnyRun, { approval, decision }: typeof Approve.Type) =>
+    Effect.flatMap(Client, (client) => agentRuns.approving.decide(id, approval, decision, client))
+
   const cancel = (run: Runs.AnyRun, reason: string | undefined) => Effect.as(run.cancel(reason), { run: run.id })
 
   const runSocket = Effect.gen(function* () {
@@ -176,7 +187,10 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     return yield* Sockets.serve<typeof RunCommand.Type, Needs>(streams, settings, {
       command: RunCommand,
       begin: (connection) => follow(connection, run, { after: where, disconnect: "detach", once: true }),
-      run: (_connection, { reason }) => ({ later: true, reply: cancel(run, reason) })
+      run: (_connection, said) =>
+        said.type === "approve"
+          ? { later: false, reply: approve(run, said) }
+          : { later: true, reply: cancel(run, said.reason) }
     })
   })
 

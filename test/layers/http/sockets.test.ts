@@ -3,6 +3,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
 import { Agent } from "effigent"
+import { Action, Actions } from "effigent/action"
 import { ExecutionHosts } from "effigent/layers/host"
 import { Auth, Http } from "effigent/layers/http"
 import { ScriptedModel } from "effigent/testing"
@@ -208,6 +209,88 @@ describe("the socket of an agent", () => {
       peer.socket.resetAndDestroy()
       yield* until(() => Effect.map(calls, (count) => count === 0))
       yield* until(() => Effect.map(streams(server), (count) => count === 0))
+    })
+  )
+})
+
+const pay = Action.make("pay", {
+  description: "Pays a bill",
+  input: Schema.Struct({ euros: Schema.Number }),
+  output: Schema.String,
+  sideEffect: "once",
+  approval: () => true,
+  run: ({ euros }) => Effect.succeed(`paid ${euros}`)
+})
+const clerk = Actions.use(Agent.make({ name: "clerk", instruct: "Pay." }), [pay])
+const pays = (euros: number) => ScriptedModel.toolCalls([{ name: "pay", input: { euros } }])
+
+describe("calls that need approval", () => {
+  const auth = Auth.bearer({ ada: Redacted.make("a") })
+  const as = { authorization: "Bearer a" }
+  const asks = (one: Wire) =>
+    one.of("message").flatMap(({ data }) => {
+      // A RunEnvelope, where it has an event.
+      const event = data.event as { _tag: string; name?: string; value?: { id: string } } | undefined
+      return event?._tag === "Custom" && event.name === "approval" ? [event.value?.id ?? ""] : []
+    })
+  const decisions = (one: Wire) =>
+    one.of("message").flatMap(({ data }) => {
+      // A RunEnvelope, where it has an event.
+      const event = data.event as { _tag: string; record?: { status: string; decision: object } } | undefined
+      return event?._tag === "ActionEnded" ? [[event.record?.status, event.record?.decision]] : []
+    })
+
+  it.live("are told on the stream, and decided on the socket or over HTTP, also by another connection", () =>
+    Effect.gen(function* () {
+      const server = yield* start(
+        Http.layer({ agents: { clerk } }, { auth }),
+        ScriptedModel.layer([pays(7), pays(9), ScriptedModel.text("Done.")])
+      )
+      const one = yield* open(server, "/agents/clerk/socket", { headers: as })
+      one.say({ type: "start", run: "bills", input: "x", approvals: "ask" })
+      yield* until(() => asks(one).length === 1)
+      const [first] = asks(one)
+      const waiting = (yield* server.get("/runs/bills/approvals", as)).json as ReadonlyArray<{ id: string }> // WaitingCall
+      assert.deepStrictEqual(
+        waiting.map(({ id }) => id),
+        [first]
+      )
+      assert.include((yield* server.get("/runs/bills", as)).text, `"status":"paused"`)
+      one.say({ type: "approve", ref: "none", approval: "no such", decision: { _tag: "Approved" } })
+      one.say({ type: "approve", ref: "yes", approval: first, decision: { _tag: "Approved" } })
+      yield* until(() => asks(one).length === 2)
+      assert.deepInclude(one.heard.find(({ ref }) => ref === "none")?.data, { status: 404, tag: "NotWaiting" })
+      const again = yield* open(server, "/runs/bills/socket", { headers: as })
+      yield* until(() => asks(again).length === 2)
+      const decided = yield* server.post(
+        `/runs/bills/approvals/${asks(again)[1]}`,
+        { _tag: "Denied", note: "too much", by: "Eve" },
+        as
+      )
+      assert.strictEqual(decided.status, 204)
+      yield* until(() => one.of("end").length === 1)
+      assert.deepStrictEqual(decisions(one), [
+        ["success", { _tag: "Approved", by: "ada" }],
+        ["denied", { _tag: "Denied", note: "too much", by: "Eve (ada)" }]
+      ])
+      const late = yield* server.post(`/runs/bills/approvals/${first}`, { _tag: "Approved" }, as)
+      assert.deepStrictEqual([late.status, (yield* server.get("/runs/bills/approvals", as)).json], [404, []])
+    })
+  )
+
+  it.live("are decided by the gate of the program where the run does not ask, and taken back where it is stopped", () =>
+    Effect.gen(function* () {
+      const server = yield* start(
+        Http.layer({ agents: { clerk } }),
+        ScriptedModel.layer([pays(7), ScriptedModel.text("Denied."), pays(9)])
+      )
+      assert.strictEqual((yield* server.post("/agents/clerk/run", "x")).json, "Denied.")
+      const one = yield* open(server, "/agents/clerk/socket")
+      one.say({ type: "start", run: "stop", input: "x", approvals: "ask" })
+      yield* until(() => asks(one).length === 1)
+      one.say({ type: "cancel" })
+      yield* until(() => one.of("end").length === 1)
+      assert.deepStrictEqual((yield* server.get("/runs/stop/approvals")).json, [])
     })
   )
 })
