@@ -18,7 +18,7 @@ import { loadavg } from "node:os"
 
 const [seconds = 1, atOnce = 20] = process.argv.slice(2).map(Number)
 
-const Ask = Interrupt.make("Ask", { payload: Schema.String, resume: Schema.String })
+const Ask = Interrupt.make("Ask", { payload: Schema.String, resume: Schema.Int })
 const Ping = Signal.make("Ping", Schema.Int, { reply: Schema.Int })
 const Count = TriggerFlow.define("count", {
   input: Schema.String,
@@ -32,7 +32,7 @@ const count = Count.build(
   Count.start.pipe(
     Chain.to("words", (text, run) =>
       Effect.gen(function* () {
-        if (text === "wait") yield* run.pause(Ask, text)
+        if (text === "wait") return yield* run.pause(Ask, text)
         for (const word of text.split(" ")) yield* run.put(word)
         return text.length
       })
@@ -54,6 +54,8 @@ const definition = {
 }
 
 const serve = () => {
+  // Whoever measures is gone.
+  process.on("disconnect", () => process.exit(0))
   const layer = Http.layer(definition, { limits: { streamsPerClient: 10_000 } })
   const program = Effect.gen(function* () {
     const { address } = yield* HttpServer.HttpServer

@@ -1,7 +1,7 @@
 /**
  * `node --conditions=effigent:source --expose-gc test/load/http.ts [streams] [events per second] [seconds] [seconds of a
- * run] [shared | together]`: SSE streams from one process to another one. Where a run ends, its reader starts the next
- * one, until the time is over. `shared`: all read one and the same run; `together`: all begin at one instant. Says how late events come (from when the run told them to when
+ * run] [shared | together | sockets]`: SSE streams from one process to another one. Where a run ends, its reader starts the next
+ * one, until the time is over. `shared`: all read one and the same run; `together`: all begin at one instant; `sockets`: by WebSocket. Says how late events come (from when the run told them to when
  * the client has read them), what the server's memory is and how fast it grows, and how much the machine had to do besides.
  */
 import { NodeHttpServer } from "@effect/platform-node"
@@ -17,6 +17,7 @@ import { availableParallelism, loadavg } from "node:os"
 const [streams = 500, rate = 20, seconds = 20, length = seconds] = process.argv.slice(2, 6).map(Number)
 const isShared = process.argv[6] === "shared"
 const isTogether = process.argv[6] === "together"
+const isSockets = process.argv[6] === "sockets"
 
 // Collected only where nothing is under way: it would hold everything up.
 const megabytes = (collect: boolean) => {
@@ -32,7 +33,7 @@ const serve = () => {
   const clock = Agent.make({ name: "clock", input: "x" })
   const texts = Array.from({ length: rate * length }, (_, index) => `tick ${index} `)
   const model = ScriptedModel.always(ScriptedModel.chunks(texts, { delay: 1000 / rate }))
-  const layer = Http.layer({ agents: { clock } }, { limits: { streamsPerClient: streams } })
+  const layer = Http.layer({ agents: { clock } }, { limits: { streamsPerClient: 2 * streams } })
   const program = Effect.gen(function* () {
     const { address } = yield* HttpServer.HttpServer
     process.on("message", (collect) => process.send?.(megabytes(collect === true)))
@@ -50,6 +51,8 @@ const serve = () => {
     )
   )
   process.on("SIGTERM", () => process.exit(0))
+  // Whoever measures is gone.
+  process.on("disconnect", () => process.exit(0))
 }
 
 /** Megabytes a minute, by the line that fits best. */
@@ -100,12 +103,26 @@ const read = async () => {
       sent.on("error", reject)
       sent.end(body)
     })
+  const talk = () =>
+    new Promise<void>((resolve, reject) => {
+      const socket = new WebSocket(`${url.replace("http", "ws")}/agents/clock/socket`)
+      socket.addEventListener("open", () => socket.send(`{"type":"start","input":"x"}`))
+      socket.addEventListener("error", () => reject(new Error("the socket has failed")))
+      socket.addEventListener("message", ({ data }) => {
+        const [, at] = /"at":(\d+)[^\n]*"_tag":"Text"/.exec(String(data)) ?? []
+        if (at !== undefined) lateness.push(Date.now() - Number(at))
+        if (!String(data).startsWith(`{"event":"end"`)) return
+        ended++
+        socket.close()
+        resolve()
+      })
+    })
   const started = Date.now()
   const passed = () => (Date.now() - started) / 1000
   // Readers come one after the other, over the time of one run; what all of them at one instant cost is another matter.
   const one = async (index: number) => {
     if (!isTogether) await new Promise((resolve) => setTimeout(resolve, (1000 * length * index) / streams))
-    do await call("POST", "/agents/clock/stream", `"x"`)
+    do await (isSockets ? talk() : call("POST", "/agents/clock/stream", `"x"`))
     while (passed() + length <= seconds + 0.5)
   }
   if (isShared) await call("POST", "/agents/clock/runs?run=shared", `"x"`)
