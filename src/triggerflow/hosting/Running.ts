@@ -256,10 +256,10 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
       }),
     watch: (from) =>
       Stream.map(engine.stream.read(from), encodedEntry).pipe(Stream.catchCause((cause) => Stream.fail(failed(cause)))),
-    // A snapshot is JSON, as its Schema says.
     save: Effect.suspend(() =>
       engine.exit === undefined
-        ? Effect.map(encodeFailure(execution.save()), (snapshot) => snapshot as unknown as Json)
+        ? // A snapshot is JSON, as its Schema says.
+          Effect.map(encodeFailure(execution.save()), (snapshot) => snapshot as unknown as Json)
         : Effect.fail(failed(engine.error(new FlowError.NotOpen({ lifecycle: "closed", what: "The save" }))))
     ),
     seal: writing === undefined ? execution.seal : Effect.andThen(execution.seal, Effect.asVoid(written(engine))),
