@@ -463,10 +463,10 @@ export const api = <const A extends Api.Agents = {}, const F extends Api.Flows =
  *
  * @category constructors
  */
-export const application = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const application = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Options<R>
-): Effect.Effect<Application<R>, UnsafeBinding, Services<A, F> | Scope.Scope> =>
+  options: Options<R, E>
+): Effect.Effect<Application<R>, UnsafeBinding | E, Services<A, F> | Scope.Scope> =>
   Effect.gen(function* () {
     if (options.auth === undefined) return yield* new UnsafeBinding({})
     yield* Effect.context<Services<A, F>>()
