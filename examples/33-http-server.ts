@@ -69,7 +69,7 @@ const program = Effect.gen(function* () {
   yield* Console.log(String(problem))
 
   const stranger = yield* Http.client(definition, { baseUrl, token: Redacted.make("guessed") })
-  const refused = yield* Effect.flip(stranger.runs.list())
+  const refused = yield* Effect.flip(stranger.runs.list({ query: {} }))
   yield* Console.log(String(refused))
 })
 

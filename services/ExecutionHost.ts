@@ -372,6 +372,8 @@ export interface RunningExecution {
   readonly answer: (question: string, value: Schema.Json, options: AnswerOptions) => Effect.Effect<void, FlowFailed>
   readonly intervene: (payload: Schema.Json, options: InterveneOptions) => Effect.Effect<string, FlowFailed>
   readonly watch: (from: number) => Stream.Stream<WatchEntry, FlowFailed>
+  /** It as one document, from which `TriggerFlow.load` makes it go on; it goes on here undisturbed. */
+  readonly save: Effect.Effect<Schema.Json, FlowFailed>
   readonly seal: Effect.Effect<void>
   /** Gives when it is closed, also where it has failed; fails where it refuses to close. */
   readonly close: (options: CloseOptions) => Effect.Effect<void, FlowFailed>
@@ -559,6 +561,11 @@ export class ExecutionHost extends Context.Service<
     readonly watch: (id: string, from?: number) => Stream.Stream<WatchEntry, RequestError>
     readonly get: (id: string) => Effect.Effect<ExecutionView, UnknownExecution | ExecutionHostError>
     readonly list: (query?: ListQuery) => Effect.Effect<ListPage, ExecutionHostError>
+    /**
+     * An execution as one document, from which `TriggerFlow.load` makes another one go on; this one goes on undisturbed.
+     * Fails with the `FlowError` `NotSaveable` where a value in it has no encoding, and where it is closed.
+     */
+    readonly save: (id: string) => Effect.Effect<Schema.Json, RequestError>
     /** Refuses signals from now on; what is at work goes on. */
     readonly seal: (id: string) => Effect.Effect<void, UnknownExecution | ExecutionHostError>
     /** Seals, waits until everything has ended, and gives what is left, also where the execution has failed. */

@@ -7,7 +7,9 @@
  * - a save is one whole: its turns and its head become visible together, or not at all;
  * - a save names the version it was made for, and fails with `SessionConflict` where another one came first;
  * - what a save and a read of the newest turns cost does not grow with the number of turns that are kept;
- * - an id that was never saved has the empty head.
+ * - an id that was never saved has the empty head;
+ * - a list goes through all sessions that are there from its first page to its last, each of them once, in an order of
+ *   their ids that does not change.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -88,6 +90,50 @@ export interface SessionHead extends SessionState {
 export const emptyHead: SessionHead = { version: 0, turns: 0, from: 0, meta: {} }
 
 /**
+ * Which sessions are listed, and how many at once.
+ *
+ * @category models
+ */
+export const SessionQuery = Schema.Struct({
+  /** What their ids begin with. Default: all. */
+  prefix: Schema.optionalKey(Schema.String),
+  /** How many at most. Default 100. */
+  limit: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThan(0))),
+  /** `next` of the page before. */
+  after: Schema.optionalKey(Schema.String)
+})
+
+/** Which sessions are listed, as a type. @category models */
+export type SessionQuery = typeof SessionQuery.Type
+
+/** A session in a list. @category models */
+export const SessionSummary = Schema.Struct({
+  id: Schema.String,
+  /** How many saves there were. */
+  version: Schema.Int,
+  /** How many turns are kept. */
+  turns: Schema.Int,
+  meta: SessionState.fields.meta
+})
+
+/** A session in a list, as a type. @category models */
+export type SessionSummary = typeof SessionSummary.Type
+
+/** A part of a list. @category models */
+export const SessionPage = Schema.Struct({
+  /** In the order of their ids; there may be fewer than the limit although the list goes on. */
+  sessions: Schema.Array(SessionSummary),
+  /** Where the list goes on; absent at its end. */
+  next: Schema.optionalKey(Schema.String)
+})
+
+/** A part of a list, as a type. @category models */
+export type SessionPage = typeof SessionPage.Type
+
+/** How many sessions a page has where nobody says it. @category constants */
+export const pageSize = 100
+
+/**
  * The store could not do what it was asked for.
  *
  * @category errors
@@ -98,7 +144,7 @@ export class SessionStoreError extends Schema.TaggedError<SessionStoreError>()("
   /** The session. */
   id: Schema.String,
   /** What it was to do. */
-  operation: Schema.Literals(["head", "read", "save", "remove"]),
+  operation: Schema.Literals(["head", "read", "save", "remove", "list"]),
   /** What happened and what to do. */
   detail: Schema.String
 }) {
@@ -144,6 +190,8 @@ export interface SessionStoreEncoded {
   ) => Effect.Effect<SessionHead, SessionStoreError | SessionConflict>
   /** Forgets a session. One that is not there is no error. */
   readonly remove: (id: string) => Effect.Effect<void, SessionStoreError>
+  /** The sessions that there are, a page at a time. */
+  readonly list: (query?: SessionQuery) => Effect.Effect<SessionPage, SessionStoreError>
 }
 
 /**

@@ -149,6 +149,14 @@ const said: { readonly [file: string]: ReadonlyArray<string> } = {
     'last event: event: end data: {"status":"completed"}\nresumed with: id: 3\n'
   ],
   "35-hono.ts": ['{"subject":"Heating"}\n400 application/problem+json\n'],
+  "36-express.ts": [
+    'own route: 201 {"subject":"Heating"}\nwords: true\nthe API: {"subject":"Heating"}\n',
+    'last event: event: end data: {"status":"completed"}\na stranger: 401\n'
+  ],
+  "36-fastify.ts": [
+    'own route: 201 {"subject":"Heating"}\nthe API: {"subject":"Heating"}\n',
+    'last event: event: end data: {"status":"completed"}\na stranger: 401\n'
+  ],
   "21-run-events.ts": [
     "● gardener\n> Why are my tomatoes yellow?\n",
     "│ ● botanist\n│ > What makes tomato leaves yellow?\n│ Age, water, nitrogen?\n",

@@ -440,6 +440,7 @@ export class ClusterHost {
     watch: (id, from = 0) => this.watch(id, from),
     get: (id) => this.plain(`get ${id}`, id, (client) => client.Get()),
     list: (query) => this.list(query),
+    save: (id) => this.change(`save ${id}`, id, (client) => client.Save()),
     seal: (id) => this.plain(`seal ${id}`, id, (client, key) => client.Seal({ key })),
     close: (id, options = {}) => this.change(`close ${id}`, id, (client, key) => client.Close({ key, options })),
     cancel: (id, reason = "somebody asked for it") =>

@@ -42,6 +42,7 @@ export const handlersOf = (entity: ExecutionEntity, place: Place, { admit, handO
       Close: ({ payload: { options } }) => here(host.close(id, options)),
       Cancel: ({ payload: { reason } }) => here(host.cancel(id, reason)),
       Get: () => here(host.get(id)),
+      Save: () => here(host.save(id)),
       Await: () => here(host.await(id)),
       Watch: ({ payload: { from } }) => Stream.unwrap(Effect.as(admit(id, place), host.watch(id, from)))
     })

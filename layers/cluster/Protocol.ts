@@ -52,6 +52,7 @@ const Cancel = Rpc.make("Cancel", {
 })
 
 const Get = Rpc.make("Get", { success: Host.ExecutionView, error: asked })
+const Save = Rpc.make("Save", { success: Schema.Json, error: asked })
 const Await = Rpc.make("Await", { success: Host.ExecutionView, error: asked })
 const Watch = Rpc.make("Watch", {
   payload: { from: Schema.Int },
@@ -65,7 +66,7 @@ const changes = RpcGroup.make(Start, Signal, Answer, Intervene, Seal, Close, Can
   .annotateRpcs(ClusterSchema.Persisted, true)
   .annotateRpcs(ClusterSchema.Uninterruptible, "client")
 
-const reads = RpcGroup.make(Get, Await, Watch)
+const reads = RpcGroup.make(Get, Save, Await, Watch)
 
 const protocol = changes.merge(reads).annotateRpcs(ClusterSchema.InterruptOnTermination, true)
 

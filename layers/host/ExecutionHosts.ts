@@ -315,6 +315,7 @@ class InProcess {
     watch: (id, from = 0) => Stream.unwrap(Effect.map(this.running(id), ([running]) => running.watch(from))),
     get: (id) => Effect.flatMap(this.running(id), ([running, entry]) => this.view(running, entry)),
     list: (query) => this.list(query),
+    save: (id) => Effect.flatMap(this.running(id), ([running]) => running.save),
     seal: (id) => Effect.flatMap(this.running(id), ([running]) => running.seal),
     close: (id, options = {}) =>
       Effect.flatMap(this.running(id), ([running, entry]) =>

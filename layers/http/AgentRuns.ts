@@ -7,12 +7,15 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { ApprovalGate } from "../../services/Action.ts"
 import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
 import type { RunEnvelope } from "../../services/Run.ts"
 import * as Agent from "../../src/agent/Agent.ts"
+import { freshId } from "../../src/agent/Conversation.ts"
 import type { InstantEvent } from "../../src/parse/InstantEvent.ts"
 import * as Runs from "../../src/run/Runs.ts"
+import { Approving } from "./Approving.ts"
 import type { Translator } from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 import { Client, type Serving } from "./Serving.ts"
@@ -32,6 +35,8 @@ export interface Asked {
   readonly session?: string | undefined
   readonly disconnect?: "abort" | "detach" | undefined
   readonly fields?: boolean | undefined
+  /** Whether those who watch the run decide on its calls. */
+  readonly approvals?: "ask" | undefined
   /** What was said before, where the client keeps the conversation. */
   readonly history?: ReadonlyArray<Prompt.MessageEncoded> | undefined
   /** Makes it idempotent, for this client. */
@@ -102,10 +107,26 @@ const jobOf = ({ agent, name, output, prepare }: ServedAgent, asked: Asked, clie
 export const endFrame = (run: Runs.AnyRun): Effect.Effect<string> =>
   Effect.map(run.status, (status) => frame(JSON.stringify({ status }), { event: "end" }))
 
-/** An event of a run on the wire; its id is its sequence number. @category conversions */
-export const encodeEvent = (event: RunEnvelope): string => frame(JSON.stringify(event), { id: event.sequence })
+const ringSize = 64
+
+// The last events of a run as JSON: readers of one run are told an event at the same time, and it is made once for all.
+class Recent {
+  private readonly events: Array<RunEnvelope | undefined> = Array.from({ length: ringSize })
+  private readonly texts: Array<string> = []
+
+  of(event: RunEnvelope): string {
+    const slot = event.sequence % ringSize
+    const known = this.texts[slot]
+    if (known !== undefined && this.events[slot] === event) return known
+    const text = JSON.stringify(event)
+    this.events[slot] = event
+    this.texts[slot] = text
+    return text
+  }
+}
 
 interface Watched {
+  recent: Recent | undefined
   readers: number
   readonly disconnect: "abort" | "detach"
 }
@@ -119,6 +140,7 @@ export class AgentRuns {
   private readonly serving: Serving
   private readonly scope: Scope.Scope
   private readonly watched = new Map<string, Watched>()
+  readonly approving = new Approving()
 
   constructor(serving: Serving, scope: Scope.Scope) {
     this.serving = serving
@@ -131,10 +153,15 @@ export class AgentRuns {
       if (this.serving.state.isClosing)
         return yield* Problem.refuse(503, "ServerClosing", "The server is closing. Try again shortly.", 1)
       const client = yield* Client
-      const run = yield* this.serving.registry.launch(jobOf(agent, asked, client), {
+      const id = asked.run ?? (yield* freshId)
+      const job = jobOf(agent, asked, client)
+      const gated =
+        asked.approvals === undefined ? job : Effect.provideService(job, ApprovalGate, this.approving.gate(id))
+      const run = yield* this.serving.registry.launch(gated, {
         name: agent.name,
         input: asked.session === undefined ? asked.input : { input: asked.input, session: asked.session },
-        id: asked.run,
+        id,
+        keep: this.serving.keep,
         // Keys of one client mean nothing to another.
         requestId: asked.requestId === undefined ? undefined : JSON.stringify([client, agent.name, asked.requestId])
       })
@@ -182,10 +209,23 @@ export class AgentRuns {
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
     return this.read(run, options.disconnect, {
       events: run.events({ after: Math.max(0, options.after) }),
-      encode: encodeEvent,
+      encode: this.encoder(run),
       end: endFrame(run),
       headers: { "x-run-id": run.id }
     })
+  }
+
+  /** An event of a run on the wire; its id is its sequence number. */
+  private encoder(run: Runs.AnyRun): (event: RunEnvelope) => string {
+    return (event) => frame(this.jsonOf(run, event), { id: event.sequence })
+  }
+
+  /** An event of a run as JSON. */
+  jsonOf({ id }: Runs.AnyRun, event: RunEnvelope): string {
+    const watched = this.watched.get(id)
+    if (watched === undefined || watched.readers < 2) return JSON.stringify(event)
+    watched.recent ??= new Recent()
+    return watched.recent.of(event)
   }
 
   /** Starts a run for a chat client and streams it as that reads it. */
@@ -213,12 +253,18 @@ export class AgentRuns {
     source: Source<A, E, never>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const client = yield* Client
-      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect }
+      yield* this.attend(run, disconnect)
+      return yield* this.serving.streams.respond(yield* Client, source)
+    })
+  }
+
+  /** Counts a reader of a run until the Scope closes: the last one that leaves stops it, unless it is to be detached. */
+  attend(run: Runs.AnyRun, disconnect: "abort" | "detach"): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.suspend(() => {
+      const watched = this.watched.get(run.id) ?? { readers: 0, disconnect, recent: undefined }
       this.watched.set(run.id, watched)
       watched.readers++
-      yield* Effect.addFinalizer(() => this.leave(run, watched))
-      return yield* this.serving.streams.respond(client, source)
+      return Effect.addFinalizer(() => this.leave(run, watched))
     })
   }
 

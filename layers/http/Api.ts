@@ -8,15 +8,17 @@ import * as HttpApiGroup from "effect/http-api/HttpApiGroup"
 import * as HttpApiSchema from "effect/http-api/HttpApiSchema"
 import * as OpenApi from "effect/http-api/OpenApi"
 import * as Schema from "effect/Schema"
+import { Decision } from "../../services/Action.ts"
 import * as Host from "../../services/ExecutionHost.ts"
 import { DeadExecution, KeeperHealth } from "../../services/ExecutionKeeper.ts"
 import { RunEnvelope, RunSnapshot, RunStatus } from "../../services/Run.ts"
-import { SessionState, SessionTurn } from "../../services/SessionStore.ts"
+import { SessionPage, SessionState, SessionTurn } from "../../services/SessionStore.ts"
 import * as Agent from "../../src/agent/Agent.ts"
 import * as Output from "../../src/output/Output.ts"
 import type { SpecOf } from "../../src/triggerflow/Flow.ts"
 import type { ContractData, FlowData } from "../../src/triggerflow/Node.ts"
 import type { Spec } from "../../src/triggerflow/Spec.ts"
+import { WaitingCall } from "./Approving.ts"
 import * as Chats from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 
@@ -127,7 +129,9 @@ export const RunQuery = {
   /** What becomes of the run when nobody reads it any more. Default: as the server says. */
   disconnect: Schema.optionalKey(Schema.Literals(["abort", "detach"])),
   /** Whether the fields of the answer are told as they grow, by events `Custom` with the name `field`. */
-  fields: Schema.optionalKey(flag)
+  fields: Schema.optionalKey(flag),
+  /** `ask`: those who watch the run decide on its calls, which are told by events `Custom` with the name `approval`. */
+  approvals: Schema.optionalKey(Schema.Literal("ask"))
 }
 
 const runHeaders = {
@@ -184,7 +188,8 @@ const agUiEndpoint = <K extends string>(name: K) =>
     error
   }).annotate(OpenApi.Summary, `Chat with ${name} by AG-UI`)
 
-const startFields = {
+/** How an execution is started. @category schemas */
+export const startFields = {
   /** Makes the start idempotent. */
   id: Schema.optionalKey(Schema.String),
   tags: Schema.optionalKey(Schema.Array(Schema.String)),
@@ -219,10 +224,34 @@ export const RunSummary = Schema.Struct({
   endedAt: Schema.optionalKey(Schema.Finite)
 })
 
+/** A part of the list of runs, oldest first. @category schemas */
+export const RunPage = Schema.Struct({
+  runs: Schema.Array(RunSummary),
+  /** Where the list goes on; absent at its end. */
+  next: Schema.optionalKey(Schema.String)
+})
+
+const whole = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
+const paging = {
+  limit: Schema.optionalKey(whole.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1000))),
+  after: Schema.optionalKey(Schema.String)
+}
+
 const runs = HttpApiGroup.make("runs").add(
-  HttpApiEndpoint.get("list", "/runs", { success: Schema.Array(RunSummary), error }),
+  HttpApiEndpoint.get("list", "/runs", {
+    query: { status: Schema.optionalKey(RunStatus), agent: Schema.optionalKey(Schema.String), ...paging },
+    success: RunPage,
+    error
+  }),
   HttpApiEndpoint.get("get", "/runs/:id", { ...id, success: RunSnapshot }),
   HttpApiEndpoint.get("events", "/runs/:id/events", { ...id, headers: resumeHeaders, success: RunStream }),
+  HttpApiEndpoint.get("approvals", "/runs/:id/approvals", { ...id, success: Schema.Array(WaitingCall) }),
+  HttpApiEndpoint.post("approve", "/runs/:id/approvals/:approval", {
+    params: { id: Schema.String, approval: Schema.String },
+    payload: Decision,
+    success: NoContent,
+    error
+  }),
   HttpApiEndpoint.post("cancel", "/runs/:id/cancel", {
     ...id,
     payload: Schema.Struct({ reason: Schema.optionalKey(Schema.String) }),
@@ -230,12 +259,10 @@ const runs = HttpApiGroup.make("runs").add(
   })
 )
 
-const whole = Schema.FiniteFromString.check(Schema.isInt(), Schema.isGreaterThanOrEqualTo(0))
 const page = {
   flow: Schema.optionalKey(Schema.String),
   version: Schema.optionalKey(Schema.String),
-  limit: Schema.optionalKey(whole.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1000))),
-  after: Schema.optionalKey(Schema.String)
+  ...paging
 }
 
 const flows = HttpApiGroup.make("graphs").add(
@@ -261,6 +288,7 @@ const executions = HttpApiGroup.make("executions").add(
   }),
   HttpApiEndpoint.get("get", "/executions/:id", { ...id, success: Host.ExecutionView }),
   HttpApiEndpoint.get("events", "/executions/:id/events", { ...id, headers: resumeHeaders, success: WatchStream }),
+  HttpApiEndpoint.get("snapshot", "/executions/:id/snapshot", { ...id, success: Schema.Json }),
   HttpApiEndpoint.get("graph", "/executions/:id/graph", { ...id, success: Picture }),
   HttpApiEndpoint.post("signal", "/executions/:id/signals/:signal", {
     params: { id: Schema.String, signal: Schema.String },
@@ -334,6 +362,15 @@ const sessions = HttpApiGroup.make("sessions").add(
       from: Schema.Int,
       turns: Schema.Array(SessionTurn)
     })
+  }),
+  HttpApiEndpoint.get("list", "/sessions", {
+    query: {
+      /** What their ids begin with. */
+      prefix: Schema.optionalKey(Schema.String),
+      ...paging
+    },
+    success: SessionPage,
+    error
   }),
   HttpApiEndpoint.delete("remove", "/sessions/:id", { ...id, success: NoContent })
 )

@@ -59,9 +59,17 @@ export const ofUi = ({ messages }: typeof UiRequest.Type): Conversation =>
     }))
   )
 
-/** The conversation of a client of AG-UI. @category conversions */
+const isPart = Schema.is(Schema.Struct({ type: Schema.Literal("text"), text: Schema.String }))
+
+// Texts, alone or as parts among others.
+const textOf = (content: unknown): string => {
+  if (typeof content === "string") return content
+  return Array.isArray(content) ? content.map((part) => (isPart(part) ? part.text : "")).join("") : ""
+}
+
+/** The conversation of a client of AG-UI: the texts of its messages. @category conversions */
 export const ofAgUi = ({ messages }: typeof AgUiRequest.Type): Conversation =>
-  conversation(messages.map(({ content, role }) => ({ role, text: typeof content === "string" ? content : "" })))
+  conversation(messages.map(({ content, role }) => ({ role, text: textOf(content) })))
 
 /**
  * Makes what a client reads of the events of one run; keeps what it has begun.
@@ -178,14 +186,32 @@ export const uiMessages = (run: string, hasOutput: boolean): Translator => {
 
 /** The events of AG-UI. An attempt that is void ends its message; a `CUSTOM` event `restarted` says so. @category conversions */
 export const agUi = ({ runId, threadId }: { readonly threadId: string; readonly runId: string }): Translator => {
-  let message: string | undefined
+  let open: { readonly id: string; readonly isReasoning: boolean } | undefined
   let messages = 0
   const said = (type: string, about: object = {}): string => frame(JSON.stringify({ type, ...about }))
   const close = (): string => {
-    if (message === undefined) return ""
-    const text = said("TEXT_MESSAGE_END", { messageId: message })
-    message = undefined
-    return text
+    if (open === undefined) return ""
+    const { id: messageId, isReasoning } = open
+    open = undefined
+    return isReasoning
+      ? said("REASONING_MESSAGE_END", { messageId }) + said("REASONING_END", { messageId })
+      : said("TEXT_MESSAGE_END", { messageId })
+  }
+  // A piece of what is said or thought; an empty one only begins it.
+  const piece = (isReasoning: boolean, delta: string): string => {
+    let text = ""
+    if (open?.isReasoning !== isReasoning) {
+      text = close()
+      const messageId = `${runId}-${++messages}`
+      open = { id: messageId, isReasoning }
+      text += isReasoning
+        ? said("REASONING_START", { messageId }) + said("REASONING_MESSAGE_START", { messageId, role: "reasoning" })
+        : said("TEXT_MESSAGE_START", { messageId, role: "assistant" })
+    }
+    if (delta === "") return text
+    return (
+      text + said(isReasoning ? "REASONING_MESSAGE_CONTENT" : "TEXT_MESSAGE_CONTENT", { messageId: open?.id, delta })
+    )
   }
   const failed = (text: string): string => close() + said("RUN_ERROR", { message: text })
   return {
@@ -208,16 +234,10 @@ export const agUi = ({ runId, threadId }: { readonly threadId: string; readonly 
       }
       if (depth > 1) return ""
       switch (event._tag) {
-        case "Text": {
-          let text = ""
-          if (message === undefined) {
-            message = `${runId}-${++messages}`
-            text = said("TEXT_MESSAGE_START", { messageId: message, role: "assistant" })
-          }
-          return event.text === ""
-            ? text
-            : text + said("TEXT_MESSAGE_CONTENT", { messageId: message, delta: event.text })
-        }
+        case "Text":
+          return piece(false, event.text)
+        case "Reasoning":
+          return piece(true, event.text)
         case "Restarted":
           return close() + said("CUSTOM", { name: "restarted", value: { attempt: event.attempt } })
         case "ActionStarted": {

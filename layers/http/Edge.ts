@@ -3,20 +3,23 @@
  * form of all that went wrong. Around the whole router, so that nothing is reached without it.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as HttpIncomingMessage from "effect/http/HttpIncomingMessage"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
-import * as ProblemDetails from "effect/http/ProblemDetails"
+import * as Metric from "effect/Metric"
 import * as Option from "effect/Option"
 import * as ByteSize from "effect/ByteSize"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { freshId } from "../../src/agent/Conversation.ts"
 import type { Auth } from "./Auth.ts"
+import * as Metrics from "./Metrics.ts"
 import * as Problem from "./Problem.ts"
 import { Client } from "./Serving.ts"
+import * as Sockets from "./Sockets.ts"
 import { unknownClient } from "./Streams.ts"
 
 /**
@@ -71,17 +74,23 @@ const isReadable = (path: string): boolean =>
 // A page of another site must not use a server that asks nobody who they are, nor may a name that somebody else's DNS
 // gives this address.
 const checkHost = (request: Request, origins: ReadonlyArray<string>): Problem.Refused | undefined => {
-  const { host, origin } = request.headers
+  const { host } = request.headers
   if (host !== undefined && !loopback.test(hostName(host)))
     return Problem.refuse(
       403,
       "ForeignHost",
       `The server asks nobody who they are, and so it answers to loopback names alone, not to "${host}". Give it an auth.`
     )
-  if (origin !== undefined && !origins.includes(origin) && origin.replace(/^https?:\/\//, "") !== host)
-    return Problem.refuse(403, "ForeignOrigin", `Pages of ${origin} may not use this server. Name it in \`cors\`.`)
-  return undefined
+  return checkOrigin(request, origins)
 }
+
+const checkOrigin = (
+  { headers: { host, origin } }: Request,
+  origins: ReadonlyArray<string>
+): Problem.Refused | undefined =>
+  origin === undefined || origins.includes(origin) || origin.replace(/^https?:\/\//, "") === host
+    ? undefined
+    : Problem.refuse(403, "ForeignOrigin", `Pages of ${origin} may not use this server. Name it in \`cors\`.`)
 
 const check = (request: Request, settings: Settings<unknown>): Problem.Refused | undefined => {
   const { url } = request
@@ -93,7 +102,9 @@ const check = (request: Request, settings: Settings<unknown>): Problem.Refused |
     return Problem.refuse(400, "UnreadablePath", "The path is not well-formed: encode it in UTF-8 with percent signs.")
   if (sizeOf(request.headers) > settings.headers)
     return Problem.refuse(431, "HeadersTooLarge", `The headers are larger than ${settings.headers} bytes.`)
-  return settings.auth === undefined ? checkHost(request, settings.origins) : undefined
+  if (settings.auth === undefined) return checkHost(request, settings.origins)
+  // A browser sends what it knows of a site (cookies) with a WebSocket of whatever page, and asks nobody first.
+  return Sockets.isUpgrade(request) ? checkOrigin(request, settings.origins) : undefined
 }
 
 // Reads the body before anything else is done, within its limits; whoever reads it again is given the same.
@@ -138,11 +149,11 @@ const byStatus: { readonly [status: number]: readonly [tag: string, detail: stri
   415: ["UnsupportedMediaType", "Send the body as JSON, with the header `Content-Type: application/json`."]
 }
 
-// What the router answers by itself becomes a problem as well.
+// What the router answers by itself becomes a problem as well; what says something in JSON has said what it is.
 const asProblem = (response: Response): Effect.Effect<Response> => {
   const { headers, status } = response
   const said = byStatus[status]
-  if (said === undefined || headers["content-type"]?.startsWith(ProblemDetails.contentType) === true)
+  if (said === undefined || /^application\/([\w.-]+\+)?json/.test(headers["content-type"] ?? ""))
     return Effect.succeed(response)
   return Problem.response({ status, tag: said[0], detail: said[1] })
 }
@@ -188,7 +199,7 @@ export const around =
           if (refused !== undefined) return Effect.fail(refused)
           const { auth } = settings
           if (auth?._tag === "Checked" && !settings.open.has(pathOf(request.url)))
-            return Effect.map(auth.check(request), (principal) => principal.id)
+            return Effect.map(auth.check(Sockets.withToken(request)), (principal) => principal.id)
           return Effect.succeed(Option.getOrElse(request.remoteAddress, () => unknownClient))
         })
         // Servers run an application as one piece that nothing interrupts; until it answers, this one can be.
@@ -212,11 +223,36 @@ export const around =
               : Effect.andThen(Effect.logError(`${request.method} ${pathOf(request.url)}: ${said.tag}`, cause), answer)
           }),
           Effect.map(finish),
+          measured(request),
           Effect.provideService(Problem.RequestId, id),
           Effect.provideService(HttpIncomingMessage.MaxBodySize, ByteSize.bytes(settings.body)),
           Effect.annotateLogs({ requestId: id }),
           tracked(settings.state)
         )
+      })
+    })
+
+const methods = new Set(["GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"])
+
+// What a request is counted by is a matter of few values, whatever is asked.
+const measured =
+  (request: Request) =>
+  <E, R>(effect: Effect.Effect<Response, E, R>): Effect.Effect<Response, E, R> =>
+    Effect.withFiber((fiber) => {
+      const clock = fiber.getRef(Clock.Clock)
+      const before = clock.currentTimeMillisUnsafe()
+      return Effect.map(effect, (response) => {
+        const { status } = response
+        // A socket is no request once it is open.
+        if (status === 101) return response
+        const about = {
+          "http.request.method": methods.has(request.method) ? request.method : "_OTHER",
+          "http.route": Metrics.groupOf(pathOf(request.url)),
+          "http.response.status_code": String(status)
+        }
+        const metric = Metric.withAttributes(Metrics.requestDuration, about)
+        metric.updateUnsafe((clock.currentTimeMillisUnsafe() - before) / 1000, fiber.context)
+        return response
       })
     })
 

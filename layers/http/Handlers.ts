@@ -12,6 +12,8 @@ import { ExecutionKeeper } from "../../services/ExecutionKeeper.ts"
 import { SessionStore } from "../../services/SessionStore.ts"
 import * as Mermaid from "../../src/triggerflow/definition/Mermaid.ts"
 import type { FlowData } from "../../src/triggerflow/Node.ts"
+import type * as Runs from "../../src/run/Runs.ts"
+import type { RunStatus } from "../../services/Run.ts"
 import type { AgentRuns } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
 import * as Problem from "./Problem.ts"
@@ -22,25 +24,48 @@ const host = served(ExecutionHost, "ExecutionHost")
 const keeper = served(ExecutionKeeper, "ExecutionKeeper")
 const sessionStore = served(SessionStore, "SessionStore")
 
+// A page of runs, oldest first; what is not on it is not looked into further than it has to be.
+const pageOf = Effect.fnUntraced(function* (
+  all: ReadonlyArray<Runs.AnyRun>,
+  { after, agent, limit = 100, status }: RunQuery
+) {
+  const place = after === undefined ? -1 : all.findIndex(({ id }) => id === after)
+  if (after !== undefined && place < 0)
+    return yield* Problem.refuse(
+      400,
+      "InvalidRequest",
+      `The run "${after}", behind which the list was to go on, is forgotten. Begin anew.`
+    )
+  const runs: Array<typeof Api.RunSummary.Type> = []
+  for (const run of all.slice(place + 1)) {
+    if (status !== undefined && (yield* run.status) !== status) continue
+    const [root] = (yield* run.snapshot).runs
+    if (agent !== undefined && root?.agent !== agent) continue
+    const last = runs.at(-1)
+    if (runs.length === limit && last !== undefined) return { runs, next: last.run }
+    runs.push({
+      run: run.id,
+      status: root?.status ?? "pending",
+      ...(root?.agent === undefined ? {} : { agent: root.agent }),
+      ...(root?.startedAt === undefined ? {} : { startedAt: root.startedAt }),
+      ...(root?.endedAt === undefined ? {} : { endedAt: root.endedAt })
+    })
+  }
+  return { runs }
+})
+
+interface RunQuery {
+  readonly status?: RunStatus
+  readonly agent?: string
+  readonly limit?: number
+  readonly after?: string
+}
+
 /** The runs of the agents. @category layers */
 export const runs = (serving: Serving, agentRuns: AgentRuns) =>
   HttpApiBuilder.group(Api.fixed, "runs", (handlers) =>
     handlers
-      .handle("list", () =>
-        answered(
-          Effect.flatMap(serving.registry.list, (all) =>
-            Effect.forEach(all, (run) =>
-              Effect.map(run.snapshot, ({ runs: [root] }) => ({
-                run: run.id,
-                status: root?.status ?? "pending",
-                ...(root?.agent === undefined ? {} : { agent: root.agent }),
-                ...(root?.startedAt === undefined ? {} : { startedAt: root.startedAt }),
-                ...(root?.endedAt === undefined ? {} : { endedAt: root.endedAt })
-              }))
-            )
-          )
-        )
-      )
+      .handle("list", ({ query }) => answered(Effect.flatMap(serving.registry.list, (all) => pageOf(all, query))))
       .handle("get", ({ params }) => answered(Effect.flatMap(serving.registry.get(params.id), (run) => run.snapshot)))
       .handle("events", ({ headers, params }) =>
         answered(
@@ -49,6 +74,17 @@ export const runs = (serving: Serving, agentRuns: AgentRuns) =>
             const run = yield* serving.registry.get(params.id)
             return yield* agentRuns.watch(run, { after: from, disconnect: "detach" })
           })
+        )
+      )
+      .handle("approvals", ({ params }) =>
+        answered(Effect.map(serving.registry.get(params.id), ({ id }) => agentRuns.approving.of(id)))
+      )
+      .handle("approve", ({ params: { approval, id }, payload }) =>
+        answered(
+          Effect.andThen(
+            serving.registry.get(id),
+            Effect.flatMap(Client, (client) => agentRuns.approving.decide(id, approval, payload, client))
+          )
         )
       )
       .handle("cancel", ({ params, payload }) =>
@@ -136,6 +172,7 @@ export const executions = (serving: Serving, flows: Api.Flows) =>
           })
         )
       )
+      .handle("snapshot", ({ params }) => answered(Effect.flatMap(host, ({ save }) => save(params.id))))
       .handle("graph", ({ params }) =>
         answered(
           Effect.gen(function* () {
@@ -217,6 +254,7 @@ export const sessions = HttpApiBuilder.group(Api.fixed, "sessions", (handlers) =
         })
       )
     )
+    .handle("list", ({ query }) => answered(Effect.flatMap(sessionStore, ({ list }) => list(query))))
     .handle("remove", ({ params: { id } }) =>
       answered(Effect.flatMap(sessionStore, (store) => store.exclusive(id, store.remove(id))))
     )

@@ -34,8 +34,10 @@ import type { Auth } from "./Auth.ts"
 import * as Chats from "./Chats.ts"
 import * as Edge from "./Edge.ts"
 import * as Handlers from "./Handlers.ts"
+import * as Metrics from "./Metrics.ts"
 import * as Problem from "./Problem.ts"
 import { after, answered, served, type Serving } from "./Serving.ts"
+import * as SocketRoutes from "./SocketRoutes.ts"
 import { Streams } from "./Streams.ts"
 
 /**
@@ -54,12 +56,18 @@ export interface Limits {
   readonly bodyTime?: Duration.Input | undefined
   /** How long a run may take whose answer is waited for. Default 5 min. */
   readonly time?: Duration.Input | undefined
+  /** How many events of a run are kept for readers that come, or come back; older ones are a `WatcherOverflow`. Default 100,000. */
+  readonly events?: number | undefined
   /** How many streams one client may have open. Default 100. */
   readonly streamsPerClient?: number | undefined
   /** How many streams may be open in all. Default 10,000. */
   readonly streams?: number | undefined
   /** How long a reader may take nothing of what waits for it. Default 1 min. */
   readonly stall?: Duration.Input | undefined
+  /** Bytes of a message on a WebSocket. Default: those of a body. */
+  readonly message?: number | undefined
+  /** How long a WebSocket may be open on which nothing is at work and nothing is said. Default 5 min. */
+  readonly idle?: Duration.Input | undefined
 }
 
 /**
@@ -67,7 +75,7 @@ export interface Limits {
  *
  * @category models
  */
-export interface Options<R = never> {
+export interface Options<R = never, E = never> {
   /** Who may use it. Absent: only this machine, and the server does not start on any other address. */
   readonly auth?: Auth<R> | undefined
   readonly limits?: Limits | undefined
@@ -81,10 +89,19 @@ export interface Options<R = never> {
   readonly heartbeat?: Duration.Input | undefined
   /** How many runs that have ended are remembered, where the program has no `Runs.Registry`. Default 1,000. */
   readonly remember?: number | undefined
+  /** About how many bytes of memory those may take together. Default 64 MiB. */
+  readonly rememberBytes?: number | undefined
   /** How long requests and streams have to end when the server closes. Default 10 s. */
   readonly deadline?: Duration.Input | undefined
   /** Whether `/openapi.json` and `/docs` are served; `public`: to everybody. Default true. */
   readonly docs?: boolean | "public" | undefined
+  /** Whether `/metrics` is served, for Prometheus; behind `auth` as all else is. Default true. */
+  readonly metrics?: boolean | undefined
+  /**
+   * More routes, behind the same `auth` and limits: `McpOffer.layerHttp`, for one. Bodies that are sent to them are JSON.
+   * `Client` says there who asks.
+   */
+  readonly routes?: Layer.Layer<never, E, HttpRouter.HttpRouter | R> | undefined
 }
 
 /**
@@ -151,6 +168,8 @@ export class UnsafeBinding extends Schema.TaggedError<UnsafeBinding>()("UnsafeBi
 const millis = (input: Duration.Input | undefined, otherwise: Duration.Input): number =>
   Duration.toMillis(Duration.fromInputUnsafe(input ?? otherwise))
 
+const bodyLimit = 1_048_576
+
 const isFlag = (flag: string | undefined): boolean => flag === "true"
 
 interface Query {
@@ -159,6 +178,7 @@ interface Query {
     readonly session?: string
     readonly disconnect?: "abort" | "detach"
     readonly fields?: "true" | "false"
+    readonly approvals?: "ask"
   }
   readonly headers: { readonly "idempotency-key"?: string; readonly "last-event-id"?: string }
   readonly payload: unknown
@@ -180,8 +200,12 @@ const fits = (schema: Schema.Top, input: string): boolean =>
   )
 
 // The groups whose endpoints are made of the entries. Their types are known where they are served and not here.
-const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>, agentRuns: AgentRuns) => {
-  const agents = servedAgents(definition.agents ?? {})
+const dynamic = (
+  api: AnyApi,
+  definition: Api.Definition<Api.Agents, Api.Flows>,
+  agents: ReturnType<typeof servedAgents>,
+  agentRuns: AgentRuns
+) => {
   const asking = (
     group: string,
     answer: (
@@ -205,6 +229,7 @@ const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>,
                   session: request.query.session,
                   disconnect: request.query.disconnect,
                   fields: isFlag(request.query.fields),
+                  approvals: request.query.approvals,
                   requestId: request.headers["idempotency-key"]
                 },
                 request
@@ -234,10 +259,14 @@ const dynamic = (api: AnyApi, definition: Api.Definition<Api.Agents, Api.Flows>,
                     `The last message has to be the user's, with a text that ${one.name} takes as its input.`
                   )
                 const hasOutput = one.agent.config.output !== undefined
-                const { disconnect, run, session } = query
+                const { approvals, disconnect, run, session } = query
                 // A session has the conversation itself.
                 const before = session === undefined ? { history } : {}
-                return yield* agentRuns.chat(one, { input, run, session, disconnect, ...before }, make(body, hasOutput))
+                return yield* agentRuns.chat(
+                  one,
+                  { input, run, session, disconnect, approvals, ...before },
+                  make(body, hasOutput)
+                )
               })
             )
           ),
@@ -337,16 +366,19 @@ export interface Application<R> {
   readonly close: Effect.Effect<void>
 }
 
-const build = Effect.fnUntraced(function* <R>(
+const build = Effect.fnUntraced(function* <R, E>(
   definition: Api.Definition<Api.Agents, Api.Flows>,
-  options: Options<R>
-): Effect.fn.Return<Application<R>, never, Scope.Scope> {
+  options: Options<R, E>
+): Effect.fn.Return<Application<R>, E, Scope.Scope> {
   const limits = options.limits ?? {}
   const scope = yield* Effect.scope
   const known = yield* Effect.serviceOption(Runs.Registry)
   const registry = Option.isSome(known)
     ? known.value
-    : Context.get(yield* Layer.build(Runs.layer({ remember: options.remember })), Runs.Registry)
+    : Context.get(
+        yield* Layer.build(Runs.layer({ remember: options.remember, rememberBytes: options.rememberBytes })),
+        Runs.Registry
+      )
   const streams = new Streams({
     heartbeat: millis(options.heartbeat, "15 seconds"),
     stall: millis(limits.stall, "1 minute"),
@@ -360,28 +392,39 @@ const build = Effect.fnUntraced(function* <R>(
     registry,
     state,
     disconnect: options.disconnect ?? "abort",
+    keep: limits.events,
     grace: millis(options.grace, "2 seconds"),
     time: millis(limits.time, "5 minutes")
   }
   const agentRuns = new AgentRuns(serving, scope)
+  const agents = servedAgents(definition.agents ?? {})
   const scheme = options.auth?._tag === "Checked" ? options.auth.scheme : undefined
   const api: AnyApi = Api.make(definition, scheme) as unknown as AnyApi // Its groups are served below, all of them.
   const docs = options.docs ?? true
   const openapiPath = docs === false ? {} : { openapiPath: "/openapi.json" as const } // The literal that it wants.
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(api, openapiPath),
-    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" })
+    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" }),
+    options.metrics === false ? Layer.empty : Metrics.route(serving),
+    options.routes ?? Layer.empty,
+    SocketRoutes.routes({
+      serving,
+      agentRuns,
+      agents,
+      flows: definition.flows ?? {},
+      settings: { message: limits.message ?? limits.body ?? bodyLimit, idle: millis(limits.idle, "5 minutes") }
+    })
   ).pipe(
     Layer.provide(Handlers.all(serving, agentRuns, definition.flows ?? {})),
-    Layer.provide(dynamic(api, definition, agentRuns)),
+    Layer.provide(dynamic(api, definition, agents, agentRuns)),
     Layer.provide(HttpServer.layerServices)
   )
   // The services of the agents are those of the fiber that builds, see `Services`.
-  const router = yield* HttpRouter.toHttpEffect(routes as unknown as Layer.Layer<never, never, HttpRouter.HttpRouter>)
+  const router = yield* HttpRouter.toHttpEffect(routes as unknown as Layer.Layer<never, E, HttpRouter.HttpRouter>)
   const app = Edge.around<R>({
     auth: options.auth,
     origins: options.cors ?? [],
-    body: limits.body ?? 1_048_576,
+    body: limits.body ?? bodyLimit,
     headers: limits.headers ?? 16_384,
     url: limits.url ?? 8_192,
     bodyTime: millis(limits.bodyTime, "30 seconds"),
@@ -420,10 +463,10 @@ export const api = <const A extends Api.Agents = {}, const F extends Api.Flows =
  *
  * @category constructors
  */
-export const application = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const application = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Options<R>
-): Effect.Effect<Application<R>, UnsafeBinding, Services<A, F> | Scope.Scope> =>
+  options: Options<R, E>
+): Effect.Effect<Application<R>, UnsafeBinding | E, Services<A, F> | Scope.Scope> =>
   Effect.gen(function* () {
     if (options.auth === undefined) return yield* new UnsafeBinding({})
     yield* Effect.context<Services<A, F>>()
@@ -437,10 +480,10 @@ export const application = <const A extends Api.Agents = {}, const F extends Api
  *
  * @category layers
  */
-export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Options<R> = {}
-): Layer.Layer<never, UnsafeBinding, HttpServer.HttpServer | Services<A, F> | R> =>
+  options: Options<R, E> = {}
+): Layer.Layer<never, UnsafeBinding | E, HttpServer.HttpServer | Services<A, F> | R> =>
   Layer.unwrap(
     Effect.gen(function* () {
       const { address } = yield* HttpServer.HttpServer
@@ -463,10 +506,10 @@ export const layer = <const A extends Api.Agents = {}, const F extends Api.Flows
  *
  * @category constructors
  */
-export const webHandler = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const webHandler = <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Options<R>
-): Effect.Effect<(request: Request) => Promise<Response>, UnsafeBinding, Services<A, F> | R | Scope.Scope> =>
+  options: Options<R, E>
+): Effect.Effect<(request: Request) => Promise<Response>, UnsafeBinding | E, Services<A, F> | R | Scope.Scope> =>
   Effect.gen(function* () {
     if (options.auth === undefined) return yield* new UnsafeBinding({})
     const { app, close } = yield* build(definition, options)

@@ -49,9 +49,9 @@ export interface Mounted {
  *
  * @category running
  */
-export const mount = async <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never>(
+export const mount = async <const A extends Api.Agents = {}, const F extends Api.Flows = {}, R = never, E = never>(
   definition: Api.Definition<A, F>,
-  options: Http.Options<R> & {
+  options: Http.Options<R, E> & {
     /** Everything that the agents and flows need. */
     readonly layer: Layer.Layer<Http.Services<A, F> | R, unknown>
   }
@@ -59,7 +59,7 @@ export const mount = async <const A extends Api.Agents = {}, const F extends Api
   const scope = Scope.makeUnsafe()
   const close = () => Effect.runPromise(Scope.close(scope, Exit.void))
   const opened = Effect.flatMap(Layer.buildWithScope(options.layer, scope), (context) =>
-    Effect.provideContext(Http.webHandler<A, F, R>(definition, options), context)
+    Effect.provideContext(Http.webHandler<A, F, R, E>(definition, options), context)
   )
   const exit = await Effect.runPromiseExit(Effect.provideService(opened, Scope.Scope, scope))
   if (Exit.isSuccess(exit)) return { handler: exit.value, close }

@@ -7,8 +7,9 @@ import type { IncomingMessage, ServerResponse } from "node:http"
 import { Readable } from "node:stream"
 
 /**
- * Makes a listener of a web handler. It has to come before whatever reads bodies (`express.json()`). What the server cut
- * off the path, where it is mounted below one, stays off.
+ * Makes a listener of a web handler. A body that something has read before (`express.json()`) is taken from the `body` of
+ * the request, as JSON; where it is not there either, the answer is a 500 that says so. What the server cut off the path,
+ * where it is mounted below one, stays off.
  *
  * @category constructors
  */
@@ -20,6 +21,10 @@ export const nodeListener =
       if (!outgoing.writableFinished) controller.abort()
     })
     const answer = async (): Promise<void> => {
+      if (isLost(incoming)) {
+        outgoing.writeHead(500, { "content-type": "application/problem+json" }).end(lost)
+        return
+      }
       const response = await handler(requestOf(incoming, controller.signal))
       outgoing.writeHead(response.status, Object.fromEntries(response.headers))
       if (response.body === null) {
@@ -54,12 +59,42 @@ const drained = (outgoing: ServerResponse): Promise<void> =>
     outgoing.on("close", go)
   })
 
+// Whether a body was sent. Parsers make an empty object of none.
+const wasSent = ({ headers }: IncomingMessage): boolean =>
+  (headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined
+
+// A body that was read by something else, which may have left it in the request.
+const bodyRead = (incoming: IncomingMessage): unknown =>
+  "body" in incoming && incoming.readableDidRead && wasSent(incoming) ? incoming.body : undefined
+
+const isLost = (incoming: IncomingMessage): boolean =>
+  wasSent(incoming) && incoming.readableDidRead && bodyRead(incoming) === undefined
+
+const lost = JSON.stringify({
+  type: "urn:effigent:error:BodyLost",
+  status: 500,
+  title: "Internal Server Error",
+  tag: "BodyLost",
+  retryable: false,
+  detail:
+    "Something before the listener has read the body and left it nowhere. Mount the listener before it, or leave the body in `request.body`."
+})
+
 const requestOf = (incoming: IncomingMessage, signal: AbortSignal): Request => {
   const { headers, method = "GET", url = "/" } = incoming
   const sent = new Headers()
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) for (const one of Array.isArray(value) ? value : [value]) sent.append(name, one)
   const hasBody = method !== "GET" && method !== "HEAD"
+  const read = hasBody ? bodyRead(incoming) : undefined
+  if (read !== undefined) {
+    // Bytes are as they came; anything else is what they say.
+    const body = read instanceof Uint8Array ? Buffer.from(read) : JSON.stringify(read)
+    // It is written anew, and its length is another one.
+    sent.delete("transfer-encoding")
+    sent.set("content-length", String(Buffer.byteLength(body)))
+    return new Request(`http://${headers.host ?? "localhost"}${url}`, { method, headers: sent, signal, body })
+  }
   return new Request(`http://${headers.host ?? "localhost"}${url}`, {
     method,
     headers: sent,

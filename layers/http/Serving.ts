@@ -21,6 +21,8 @@ export interface Serving {
   /** What becomes of a run that nobody reads any more, and after how many milliseconds. */
   readonly disconnect: "abort" | "detach"
   readonly grace: number
+  /** How many events of a run are kept. */
+  readonly keep: number | undefined
   /** How long a JSON request may take, in milliseconds. */
   readonly time: number
   readonly state: { isClosing: boolean }

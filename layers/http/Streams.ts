@@ -1,8 +1,8 @@
 /**
- * The streams that a server has open (server-sent events), with their limits. Each has a buffer of bounded size between
- * its source and its socket, so that a slow reader holds back its own source alone. One clock serves all of them: it
- * sends comments on streams that are quiet and drops readers that take nothing any more. Closing tells every stream its
- * last event.
+ * The streams that a server has open (server-sent events, and WebSockets: see `Sockets`), with their limits. Each has a
+ * buffer of bounded size between its source and its socket, so that a slow reader holds back its own source alone. One
+ * clock serves all of them: it sends a sign of life on streams that are quiet and drops readers that take nothing any
+ * more. Closing tells every stream its last event.
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -70,34 +70,54 @@ export const unknownClient = "unknown"
 /** How many characters may wait for a reader before its source is held back. */
 const highWater = 65_536
 
-type Taken = Effect.Effect<Arr.NonEmptyReadonlyArray<Uint8Array>, Cause.Done>
+type Taken = Effect.Effect<Arr.NonEmptyReadonlyArray<string>, Cause.Done>
 
 const utf8 = new TextEncoder()
 
-// What stands between a source and a socket. Synchronous.
-class Reader {
-  readonly client: string
+/**
+ * What is particular to a kind of stream.
+ *
+ * @category models
+ */
+export interface Kind {
+  /** The last piece where the server closes. */
   readonly closing: string
+  /** Shows a reader for whom nothing has come for a while that the server is there. */
+  readonly keep: (reader: Reader, now: number) => void
+  /** Ends a reader that takes nothing any more. */
+  readonly drop: (reader: Reader) => void
+}
+
+/**
+ * What stands between a source and a socket. Synchronous.
+ *
+ * @category models
+ */
+export class Reader {
+  readonly client: string
+  readonly kind: Kind
   readonly room = Latch.makeUnsafe(true)
   pump: Fiber.Fiber<unknown, unknown> | undefined
   /** Who takes: it is interrupted where it takes nothing any more. */
   taker: Fiber.Fiber<unknown, unknown> | undefined
   /** When something was taken, or sent, last. */
   at: number
-  private text = ""
+  private pieces: Array<string> = []
+  private size = 0
   private ended = false
   private waiting: ((taken: Taken) => void) | undefined
 
-  constructor(client: string, closing: string, now: number) {
+  constructor(client: string, kind: Kind, now: number) {
     this.client = client
-    this.closing = closing
+    this.kind = kind
     this.at = now
   }
 
   offer(text: string): void {
-    if (this.ended) return
-    this.text += text
-    if (this.text.length > highWater) this.room.closeUnsafe()
+    if (this.ended || text === "") return
+    this.pieces.push(text)
+    this.size += text.length
+    if (this.size > highWater) this.room.closeUnsafe()
     this.wake()
   }
 
@@ -122,15 +142,16 @@ class Reader {
   readonly take: Taken = Effect.withFiber((fiber) => {
     this.taker = fiber
     this.at = fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()
-    if (this.text !== "") {
-      const bytes = utf8.encode(this.text)
-      this.text = ""
+    const { pieces } = this
+    if (Arr.isArrayNonEmpty(pieces)) {
+      this.pieces = []
+      this.size = 0
       this.room.openUnsafe()
-      return Effect.succeed(Arr.of(bytes))
+      return Effect.succeed(pieces)
     }
     if (this.ended) return Cause.done()
     return Effect.callback((resume) => {
-      if (this.text !== "" || this.ended) return resume(this.take)
+      if (this.pieces.length > 0 || this.ended) return resume(this.take)
       this.waiting = resume
       return Effect.sync(() => {
         this.waiting = undefined
@@ -138,6 +159,16 @@ class Reader {
     })
   })
 }
+
+const stopFibers = (reader: Reader): void => {
+  reader.pump?.interruptUnsafe()
+  reader.taker?.interruptUnsafe()
+}
+
+const comment = (reader: Reader): void => reader.offer(": keep\n\n")
+
+const bytesOf = (pieces: Arr.NonEmptyReadonlyArray<string>): Arr.NonEmptyReadonlyArray<Uint8Array> =>
+  Arr.of(utf8.encode(pieces.length === 1 ? pieces[0] : pieces.join("")))
 
 /**
  * The open streams of a server.
@@ -168,11 +199,10 @@ export class Streams {
       for (const reader of this.readers) {
         const idle = now - reader.at
         if (reader.isQuiet) {
-          if (idle >= heartbeat) reader.offer(": keep\n\n")
+          if (idle >= heartbeat) reader.kind.keep(reader, now)
         } else if (idle >= stall) {
           this.dropped++
-          reader.pump?.interruptUnsafe()
-          reader.taker?.interruptUnsafe()
+          reader.kind.drop(reader)
           this.remove(reader)
         }
       }
@@ -180,7 +210,7 @@ export class Streams {
     return Effect.forever(Effect.andThen(Effect.sleep(Math.max(10, Math.min(heartbeat, stall) / 4)), look))
   }
 
-  private add(client: string, closing: string, now: number): Reader | Problem.Refused {
+  private add(client: string, kind: Kind, now: number): Reader | Problem.Refused {
     const { perClient, total } = this.settings
     if (this.isClosing) return Problem.refuse(503, "ServerClosing", "The server is closing. Try again shortly.", 1)
     if (this.readers.size >= total)
@@ -198,7 +228,7 @@ export class Streams {
         `You have ${mine} streams open, which is all that one client may. Close one first.`,
         5
       )
-    const reader = new Reader(client, closing, now)
+    const reader = new Reader(client, kind, now)
     this.readers.add(reader)
     this.clients.set(client, mine + 1)
     return reader
@@ -211,6 +241,21 @@ export class Streams {
     else this.clients.set(reader.client, left)
   }
 
+  /** Admits a stream; it has its place until the Scope closes. */
+  admit(client: string, kind: Kind): Effect.Effect<Reader, Problem.Refused, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const reader = this.add(client, kind, yield* Clock.currentTimeMillis)
+      if (reader instanceof Problem.Refused) return yield* reader
+      yield* Effect.addFinalizer(() => Effect.sync(() => this.remove(reader)))
+      return reader
+    })
+  }
+
+  /** Whether no stream is admitted any more. */
+  get isOver(): boolean {
+    return this.isClosing
+  }
+
   /**
    * The response that streams a source to a client. Everything of it belongs to the Scope of the request, which ends with
    * the response, whichever way.
@@ -220,11 +265,9 @@ export class Streams {
     source: Source<A, E, R>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, R | Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const now = yield* Clock.currentTimeMillis
       const requestId = yield* Problem.RequestId
-      const reader = this.add(client, source.closing ?? defaultClosing, now)
-      if (reader instanceof Problem.Refused) return yield* reader
-      yield* Effect.addFinalizer(() => Effect.sync(() => this.remove(reader)))
+      const closing = source.closing ?? defaultClosing
+      const reader = yield* this.admit(client, { closing, keep: comment, drop: stopFibers })
       const { encode } = source
       const fail = source.failed ?? ((problem) => frame(Problem.toJson(problem), { event: "problem" }))
       const pump = source.events.pipe(
@@ -244,7 +287,7 @@ export class Streams {
       reader.pump = yield* Effect.forkScoped(pump)
       // Sent at once, so that the client knows that it is connected.
       reader.offer(": open\n\n")
-      return HttpServerResponse.stream(Stream.fromPull(Effect.succeed(reader.take)), {
+      return HttpServerResponse.stream(Stream.fromPull(Effect.succeed(Effect.map(reader.take, bytesOf))), {
         contentType: "text/event-stream",
         headers: { "cache-control": "no-cache, no-transform", "x-accel-buffering": "no", ...source.headers }
       })
@@ -256,7 +299,7 @@ export class Streams {
     return Effect.suspend(() => {
       this.isClosing = true
       for (const reader of this.readers) {
-        reader.end(reader.closing)
+        reader.end(reader.kind.closing)
         reader.pump?.interruptUnsafe()
       }
       return this.gone

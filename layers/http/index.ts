@@ -3,6 +3,9 @@
 /** Who may use a server. @category modules */
 export * as Auth from "./Auth.ts"
 
+/** Who asks, while a request is answered: the id of the principal, or the address. @category references */
+export { Client } from "./Serving.ts"
+
 /** The server, the web handler and the typed client. @category modules */
 export * as Http from "./Http.ts"
 

@@ -39,8 +39,8 @@ export const toolDuration = duration("gen_ai.execute_tool.duration", "Duration o
 export const workflowDuration = duration("gen_ai.workflow.duration", "GenAI workflow duration.")
 
 /**
- * The names of all metrics of the library: those of this room, of durable executions (`effigent/durable`), and of the
- * stores over SQL (`effigent/layers/sql-store`).
+ * The names of all metrics of the library: those of this room, of durable executions (`effigent/durable`), of servers
+ * (`effigent/layers/http`), and of the stores over SQL (`effigent/layers/sql-store`).
  *
  * @category constants
  */
@@ -60,6 +60,12 @@ export const names = {
     "effigent_recovery_lag_millis",
     "effigent_executions_active",
     "effigent_lease_age_millis"
+  ],
+  servers: [
+    "http.server.request.duration",
+    "effigent_http_streams_open",
+    "effigent_http_streams_dropped",
+    "effigent_http_runs_active"
   ],
   stores: ["effigent_store_commit_batch", "effigent_store_commit_milliseconds", "effigent_store_commit_waiting"]
 } as const

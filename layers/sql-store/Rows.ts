@@ -13,6 +13,17 @@ export const stored = (text: string): string =>
 /** The text that was stored. @category converting */
 export const original = (text: string): string => (text.startsWith(mark) ? String(parse(text.slice(1))) : text)
 
+/** The first text behind all that begin with a prefix, in the order of bytes; absent: there is none. @category converting */
+export const behind = (prefix: string): string | undefined => {
+  const points = [...prefix]
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    const point = (last.codePointAt(0) ?? 0) + 1
+    // Half characters are no text.
+    if (point <= 0x10ffff) return points.join("") + String.fromCodePoint(point === 0xd800 ? 0xe000 : point)
+  }
+  return undefined
+}
+
 /** JSON as a value; undefined where it is none. @category converting */
 export const parse = (text: string): unknown => {
   try {

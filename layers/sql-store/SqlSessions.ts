@@ -8,7 +8,7 @@ import * as Sessions from "../../services/SessionStore.ts"
 import type * as Database from "./Database.ts"
 import { failure, type StoreFailure } from "./Failures.ts"
 import { open } from "./Migrations.ts"
-import { stored, token } from "./Rows.ts"
+import { behind, original, stored, token } from "./Rows.ts"
 
 interface Row {
   readonly version: number
@@ -116,7 +116,33 @@ export const make = Effect.fnUntraced(function* (
       )
     )
 
+  const list = Effect.fnUntraced(function* ({ after, limit = Sessions.pageSize, prefix = "" }: Sessions.SessionQuery) {
+    // Ids that are stored as JSON stand beside the others, and are looked at one by one.
+    const isPlain = stored(prefix) === prefix
+    const [upper, marked] = [behind(prefix), behind("\u0001") ?? ""]
+    const plain = upper === undefined ? sql`id >= ${prefix}` : sql`(id >= ${prefix} AND id < ${upper})`
+    const wanted = sql`(id >= ${"\u0001"} AND id < ${marked})`
+    type Listed = Omit<Row, "mark"> & { readonly id: string }
+    const rows = yield* database.run<ReadonlyArray<Listed>, never>(
+      sql<Listed>`SELECT id, version, turns, state FROM ${t.sessions}
+        WHERE ${isPlain ? sql`(${plain} OR ${wanted})` : wanted}
+        AND ${after === undefined ? sql`1 = 1` : sql`id > ${stored(after)}`}
+        ORDER BY id LIMIT ${limit + 1}`
+    )
+    const sessions: Array<Sessions.SessionSummary> = []
+    for (const { state, turns, version, ...row } of rows.slice(0, limit)) {
+      const id = original(row.id)
+      if (!id.startsWith(prefix)) continue
+      const known = decodeState(state)
+      if (Option.isNone(known)) return yield* damaged(`The head of ${JSON.stringify(id)}`)
+      sessions.push({ id, version, turns, meta: known.value.meta })
+    }
+    const last = rows.length > limit ? rows[limit - 1] : undefined
+    return { sessions, ...(last === undefined ? {} : { next: original(last.id) }) }
+  })
+
   return Sessions.make({
+    list: (query = {}) => Effect.mapError(list(query), failed(name, "", "list")<never>),
     head: (id) => Effect.mapError(head(id), failed(name, id, "head")<never>),
     read: (id, from, to) => Effect.mapError(read(id, from, to), failed(name, id, "read")<never>),
     save: (id, expected, change) =>

@@ -14,7 +14,7 @@ import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Sessions from "../../services/SessionStore.ts"
-import { folderOf, longestName } from "./Folders.ts"
+import { folderOf, idOf, longestName } from "./Folders.ts"
 
 /**
  * Where the files are.
@@ -171,7 +171,35 @@ export const make = Effect.fnUntraced(function* ({
     return next
   })
 
+  const list = Effect.fnUntraced(function* ({
+    after = "",
+    limit = Sessions.pageSize,
+    prefix = ""
+  }: Sessions.SessionQuery = {}) {
+    const names = yield* Effect.mapError(fs.readDirectory(directory), failed("", "list"))
+    const ids = names
+      .flatMap((name) => idOf(name) ?? [])
+      .filter((id) => id > after && id.startsWith(prefix))
+      .toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+    const page = ids.slice(0, limit)
+    const heads = yield* Effect.forEach(page, (id) => newest(id, "list", `${directory}/${folderOf(id)}`), {
+      concurrency: readsAtOnce
+    })
+    const last = page.at(-1)
+    return {
+      sessions: page.flatMap((id, i) => {
+        // One whose first save has not come about is none, and neither is one that was removed meanwhile.
+        const save = heads[i]
+        return save === undefined
+          ? []
+          : [{ id, version: save.head.version, turns: save.head.turns, meta: save.head.meta }]
+      }),
+      ...(last === undefined || ids.length === page.length ? {} : { next: last })
+    }
+  })
+
   return Sessions.make({
+    list,
     head,
     read,
     save,

@@ -1,4 +1,5 @@
 /** Names of folders for ids: told apart on every file system. */
+import * as Result from "effect/Result"
 
 /** The folder of an id: no large letters, no dots, nothing but ASCII. @category names */
 export const folderOf = (id: string): string =>
@@ -7,6 +8,13 @@ export const folderOf = (id: string): string =>
       ? String.fromCharCode(byte)
       : `%${byte.toString(16).padStart(2, "0")}`
   ).join("")
+
+/** The id of a folder; absent where it is the folder of none. @category names */
+export const idOf = (folder: string): string | undefined => {
+  const id = Result.getOrUndefined(Result.try(() => decodeURIComponent(folder)))
+  // Written in one way only.
+  return id === undefined || id === "" || folderOf(id) !== folder ? undefined : id
+}
 
 /** What file systems take as one name. @category names */
 export const longestName = 255

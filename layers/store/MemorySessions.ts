@@ -8,6 +8,8 @@ interface Entry {
   readonly turns: Array<Sessions.SessionTurn>
 }
 
+const byId = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
+
 /** The store as a value. @category constructors */
 export const make = (): Sessions.SessionStore["Service"] => {
   const sessions = new Map<string, Entry>()
@@ -23,7 +25,20 @@ export const make = (): Sessions.SessionStore["Service"] => {
         sessions.set(id, entry)
         return Effect.succeed(entry.head)
       }),
-    remove: (id) => Effect.sync(() => void sessions.delete(id))
+    remove: (id) => Effect.sync(() => void sessions.delete(id)),
+    list: ({ after = "", limit = Sessions.pageSize, prefix = "" } = {}) =>
+      Effect.sync(() => {
+        const ids = [...sessions.keys()].filter((id) => id > after && id.startsWith(prefix)).toSorted(byId)
+        const page = ids.slice(0, limit)
+        const last = page.at(-1)
+        return {
+          sessions: page.flatMap((id) => {
+            const head = sessions.get(id)?.head
+            return head === undefined ? [] : [{ id, version: head.version, turns: head.turns, meta: head.meta }]
+          }),
+          ...(last === undefined || ids.length === page.length ? {} : { next: last })
+        }
+      })
   })
 }
 

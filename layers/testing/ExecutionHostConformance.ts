@@ -10,6 +10,7 @@ import type { ExecutionHost, WatchEntry } from "../../services/ExecutionHost.ts"
 import * as Chain from "../../src/triggerflow/Chain.ts"
 import { define, type Flow } from "../../src/triggerflow/Flow.ts"
 import * as Interrupt from "../../src/triggerflow/Interrupt.ts"
+import { load } from "../../src/triggerflow/TriggerFlow.ts"
 import * as Runner from "../../src/triggerflow/hosting/Runner.ts"
 import * as Signal from "../../src/triggerflow/Signal.ts"
 import type { Spec } from "../../src/triggerflow/Spec.ts"
@@ -221,6 +222,7 @@ export const cases: ReadonlyArray<StoreCase<Service>> = [
       const id = `${flow}/none`
       const requests = {
         get: host.get(id),
+        save: host.save(id),
         signal: host.signal(id, "Add", "1", { wait: true }),
         answer: host.answer(id, "Approval#1", {}),
         intervene: host.intervene(id, {}),
@@ -288,6 +290,32 @@ export const cases: ReadonlyArray<StoreCase<Service>> = [
       yield* host.close(id)
       yield* expect("log", bench.log, ["begin 3", "hold ask", "held false"])
     })
+  ),
+  make(
+    "a saved execution goes on elsewhere, and undisturbed where it is; a closed one is refused",
+    (host, flow, bench) =>
+      Effect.gen(function* () {
+        const definition = counter(bench, flow)
+        yield* registered(host, definition)
+        const id = yield* host.start({ flow, input: { n: "1" }, settings: never })
+        yield* host.signal(id, "Hold", "ask", { wait: false })
+        yield* untilQuestion(host, id)
+        const json = JSON.stringify(yield* host.save(id))
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const copy = yield* load(definition, JSON.parse(json))
+            const [question] = yield* copy.interrupts
+            yield* copy.answer(Approval, { approved: false }, { id: question?.id ?? "" })
+            const { state } = yield* copy.close()
+            yield* expect("total of the copy", state.total, 1)
+          }).pipe(Effect.mapError((error) => (typeof error === "string" ? error : JSON.stringify(error))))
+        )
+        yield* expect("log", bench.log, ["begin 1", "hold ask", "held false"])
+        const { questions, status } = yield* host.get(id)
+        yield* expect("status", [status, questions.length], ["waiting", 1])
+        yield* host.close(id, { pending: "cancel" })
+        yield* expect("of a closed one", yield* tagOf("save", host.save(id)), "FlowFailed")
+      })
   ),
   make("an answer may come before its question", (host, flow, bench) =>
     Effect.gen(function* () {

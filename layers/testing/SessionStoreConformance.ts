@@ -9,6 +9,7 @@ import {
   type SessionState,
   type SessionStore,
   type SessionStoreError,
+  type SessionSummary,
   type SessionTurn
 } from "../../services/SessionStore.ts"
 import { expect, runAll, type StoreCase, storeCase } from "./StoreCase.ts"
@@ -136,6 +137,44 @@ export const cases: ReadonlyArray<StoreCase<Store>> = [
       yield* expect("turns", yield* store.read(id, 0, 9), [])
       yield* store.save(id, 0, { turns: [turn("again")], state: fresh })
       yield* expect("turns", idsOf(yield* store.read(id, 0, 9)), ["again"])
+    })
+  ),
+  make("a list goes through all sessions of a prefix, page by page, each once", (store, id) =>
+    Effect.gen(function* () {
+      const ids = [
+        `${id}/`,
+        ...["", "b", "a", "\u00fc", "\ud83d\ude00", "%2f", "A", " ", "x\u0000y", "~"].map((end) => `${id}/${end}z`)
+      ]
+      const others = [id.slice(0, -1), `${id}0`, `${id}.`]
+      yield* Effect.forEach(
+        [...ids, ...others],
+        (one) => store.save(one, 0, { turns: [turn("t"), turn("u")], state: { from: 0, meta: { title: one } } }),
+        { discard: true }
+      )
+      yield* store.save(`${id}/bz`, 1, { turns: [turn("v")], state: { from: 0, meta: { title: `${id}/bz` } } })
+      yield* store.save(`${id}/gone`, 0, { turns: [], state: fresh })
+      yield* store.remove(`${id}/gone`)
+      const walk = Effect.fnUntraced(function* (limit: number) {
+        const seen: Array<SessionSummary> = []
+        for (let after: string | undefined; ;) {
+          const page = yield* store.list({ prefix: `${id}/`, limit, ...(after === undefined ? {} : { after }) })
+          if (page.sessions.length > limit) return yield* Effect.fail(`a page of ${limit} has ${page.sessions.length}`)
+          seen.push(...page.sessions)
+          if (page.next === undefined) return seen
+          after = page.next
+        }
+      })
+      const all = yield* walk(1000)
+      const found = all.map((one) => one.id)
+      yield* expect("ids", found.toSorted(), ids.toSorted())
+      for (const limit of [1, 3, 11]) yield* expect(`pages of ${limit}`, yield* walk(limit), all)
+      for (const one of all) {
+        const more = one.id === `${id}/bz` ? 1 : 0
+        yield* expect("summary", one, { id: one.id, version: 1 + more, turns: 2 + more, meta: { title: one.id } })
+      }
+      const every = (yield* store.list({ limit: 10_000 })).sessions.map((one) => one.id)
+      for (const one of [...ids, ...others]) if (!every.includes(one)) return yield* Effect.fail(`${one} is not listed`)
+      yield* expect("of no session", yield* store.list({ prefix: `${id}/none` }), { sessions: [] })
     })
   ),
   make("effects that are exclusive on one session run one after the other, in order", (store, id) =>

@@ -6,6 +6,8 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import * as Host from "../../services/ExecutionHost.ts"
 import type { JournalHead, JournalQuery } from "../../services/JournalStore.ts"
+import * as FlowError from "../triggerflow/FlowError.ts"
+import { refusedBy } from "../triggerflow/hosting/Running.ts"
 import { isKept, type Keeper } from "./Keeper.ts"
 import { type Kept, writtenOf } from "./Kept.ts"
 
@@ -116,10 +118,11 @@ export class Hosting {
   private closed(what: string) {
     return (head: JournalHead): Effect.Effect<never, Host.FlowFailed | Host.ExecutionHostError> => {
       const { dead, flow, id, status } = head
-      const message =
-        dead === undefined
-          ? `${what} came too late: the execution "${id}" is ${status}. Start another one.`
-          : `The execution "${id}" was put aside: ${dead.reason} Retry it, or fork it from an earlier step.`
+      if (dead === undefined) {
+        const ended = status === "completed" || status === "failed" || status === "cancelled" ? { status } : {}
+        return Effect.fail(refusedBy(flow, id, new FlowError.NotOpen({ lifecycle: "closed", what, ...ended })))
+      }
+      const message = `The execution "${id}" was put aside: ${dead.reason} Retry it, or fork it from an earlier step.`
       return Effect.fail(new Host.FlowFailed({ flow, id, failure: { _tag: "Defect", message } }))
     }
   }
@@ -249,6 +252,7 @@ export class Hosting {
     watch: (id, from = 0) => this.watch(id, from),
     get: (id) => this.view(id),
     list: (query) => this.list(query),
+    save: (id) => this.use(id, (running) => running.save, this.closed("The save")),
     seal: (id) =>
       this.plain(
         this.use(

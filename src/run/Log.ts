@@ -26,6 +26,13 @@ export interface ReadOptions {
   readonly buffer?: number | undefined
 }
 
+// About how many bytes an event takes: the object around it, and what it says. Most events are pieces of text, of which
+// the view keeps the whole as well.
+const weigh = (event: RunEvent): number =>
+  event._tag === "Text" || event._tag === "Reasoning"
+    ? 250 + 2 * event.text.length
+    : 250 + 2 * JSON.stringify(event).length
+
 const isEnd = ({ _tag }: RunEvent): boolean =>
   _tag === "RunCompleted" || _tag === "RunFailed" || _tag === "RunCancelled"
 
@@ -40,6 +47,8 @@ export class Log {
   readonly view: View
   /** Why the root is being cancelled. */
   reason: string | undefined
+  /** About how many bytes its events take. */
+  size = 0
   private events: Array<RunEnvelope> = []
   /** How many events were dropped. */
   private dropped = 0
@@ -108,9 +117,14 @@ export class Log {
     }
     this.events.push(envelope)
     this.view.apply(envelope)
+    this.size += weigh(event)
     // A quarter at a time, so that an event costs the same however many are kept.
     if (this.events.length > this.keep) {
       const many = Math.max(1, this.keep >> 2)
+      for (let index = 0; index < many; index++) {
+        const dropped = this.events[index]
+        if (dropped !== undefined) this.size -= weigh(dropped.event)
+      }
       this.events = this.events.slice(many)
       this.dropped += many
     }

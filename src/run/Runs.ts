@@ -63,6 +63,8 @@ export interface Run<out A, out E> {
   readonly result: Effect.Effect<A, E | RunWasCancelled>
   /** Stops it and all runs inside it, those first, and waits until they have. Does nothing where it has ended. */
   readonly cancel: (reason?: string) => Effect.Effect<void>
+  /** About how many bytes of memory its events take. */
+  readonly size: Effect.Effect<number>
   /** What it and the runs inside it have used so far; `cost` gives the price of a request. */
   readonly metrics: (cost?: Metrics.Cost) => Effect.Effect<Metrics.Metrics>
 }
@@ -206,6 +208,7 @@ const launch = <A, E, R>(
           status: Effect.sync(() => log.view.get(log.root)?.status ?? "pending"),
           snapshot,
           events: log.read,
+          size: Effect.sync(() => log.size),
           result: Deferred.await(settled),
           cancel: (reason) =>
             Effect.suspend(() => {
@@ -318,6 +321,8 @@ export const layer = (
     readonly concurrency?: number | undefined
     /** How many runs that have ended are remembered. Default 1,000. */
     readonly remember?: number | undefined
+    /** About how many bytes those may take together; the one that ended last is remembered however large. Default 64 MiB. */
+    readonly rememberBytes?: number | undefined
   } = {}
 ): Layer.Layer<Registry> =>
   Layer.effect(
@@ -326,15 +331,21 @@ export const layer = (
       const scope = yield* Effect.scope
       const runs = new Map<string, AnyRun>()
       const requests = new Map<string, { readonly asked: string | undefined; readonly run: AnyRun }>()
-      const ended: Array<{ readonly id: string; readonly requestId: string | undefined }> = []
+      const ended: Array<{ readonly id: string; readonly requestId: string | undefined; readonly size: number }> = []
+      const { remember = 1_000, rememberBytes = 64 * 1_048_576 } = settings
+      let bytes = 0
       const gate =
         settings.concurrency === undefined ? ungated : (yield* Semaphore.make(settings.concurrency)).withPermits(1)
-      const forget = (id: string, requestId: string | undefined): void => {
-        ended.push({ id, requestId })
-        const oldest = ended.length > (settings.remember ?? 1_000) ? ended.shift() : undefined
-        if (oldest === undefined) return
-        runs.delete(oldest.id)
-        if (oldest.requestId !== undefined) requests.delete(oldest.requestId)
+      const forget = (id: string, requestId: string | undefined, size: number): void => {
+        ended.push({ id, requestId, size })
+        bytes += size
+        while (ended.length > remember || (bytes > rememberBytes && ended.length > 1)) {
+          const oldest = ended.shift()
+          if (oldest === undefined) return
+          bytes -= oldest.size
+          runs.delete(oldest.id)
+          if (oldest.requestId !== undefined) requests.delete(oldest.requestId)
+        }
       }
       // From looking an id up to taking it nothing else may come between; one at a time is enough.
       const door = yield* Semaphore.make(1)
@@ -356,7 +367,8 @@ export const layer = (
             runs.set(fresh, run)
             if (requestId !== undefined) requests.set(requestId, { asked, run })
             yield* Effect.exit(run.result).pipe(
-              Effect.andThen(Effect.sync(() => forget(fresh, requestId))),
+              Effect.andThen(run.size),
+              Effect.map((size) => forget(fresh, requestId, size)),
               Effect.forkIn(scope, { startImmediately: true })
             )
             return run

@@ -466,6 +466,48 @@ describe("runs in the background", () => {
       assert.strictEqual(yield* again.result, "new")
     }).pipe(Effect.provide(Runs.layer({ remember: 2 })))
   )
+
+  it.effect("those that ended are remembered as long as their events take no more than so many bytes", () =>
+    Effect.gen(function* () {
+      const talk = Effect.forEach(Array.from({ length: 100 }), () =>
+        Runs.tell({ _tag: "Text", attempt: 1, text: "x".repeat(1000) })
+      )
+      const known = Effect.map(Runs.list, (runs) => runs.map(({ id }) => id))
+      const job = (id: string, work: Effect.Effect<unknown> = talk) =>
+        Effect.gen(function* () {
+          const run = yield* Runs.background(work, { id })
+          yield* run.result
+          yield* Effect.yieldNow
+          return yield* run.size
+        })
+      // Each character takes two bytes.
+      const size = yield* job("a")
+      assert.isAbove(size, 200_000)
+      assert.isBelow(size, 300_000)
+      for (const id of ["b", "c", "d"]) yield* job(id)
+      assert.deepStrictEqual(yield* known, ["b", "c", "d"])
+      yield* job("small", Effect.void)
+      assert.deepStrictEqual(yield* known, ["b", "c", "d", "small"])
+      yield* job(
+        "huge",
+        Effect.forEach([1, 2, 3, 4, 5], () => talk)
+      )
+      assert.deepStrictEqual(yield* known, ["huge"])
+      yield* job("e")
+      assert.deepStrictEqual(yield* known, ["e"])
+    }).pipe(Effect.provide(Runs.layer({ rememberBytes: 900_000 })))
+  )
+
+  it.effect("what a log drops does not count as what it takes", () =>
+    Effect.gen(function* () {
+      const talk = Effect.forEach(Array.from({ length: 1000 }), () =>
+        Runs.tell({ _tag: "Text", attempt: 1, text: "x".repeat(1000) })
+      )
+      const run = yield* Runs.background(talk, { keep: 10 })
+      yield* run.result
+      assert.isBelow(yield* run.size, 30_000)
+    }).pipe(Effect.provide(Runs.layer()))
+  )
 })
 
 describe("watchers", () => {

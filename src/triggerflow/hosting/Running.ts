@@ -60,11 +60,17 @@ export const failureOf = (plan: Plan.Plan, cause: Cause.Cause<unknown>): Host.Fa
   return { _tag: "Defect", message: wordsOf(cause) }
 }
 
+/** A flow refuses something, by its name. @category conversions */
+export const refusedBy = (flow: string, id: string, reason: FlowError.Reason): Host.FlowFailed =>
+  new Host.FlowFailed({
+    flow,
+    id,
+    failure: encodedFlowError(new FlowError.FlowError({ flow, execution: id, reason }))
+  })
+
 /** A flow refuses something. @category conversions */
-export const refused = ({ contract }: FlowData, id: string, reason: FlowError.Reason): Host.FlowFailed => {
-  const error = new FlowError.FlowError({ flow: contract.name, execution: id, reason })
-  return new Host.FlowFailed({ flow: contract.name, id, failure: encodedFlowError(error) })
-}
+export const refused = ({ contract }: FlowData, id: string, reason: FlowError.Reason): Host.FlowFailed =>
+  refusedBy(contract.name, id, reason)
 
 /** The id of a question of a sub-flow has the id of the sub-flow before it. */
 const idOf = (path: ReadonlyArray<string>, id: string): string => {
@@ -250,6 +256,12 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
       }),
     watch: (from) =>
       Stream.map(engine.stream.read(from), encodedEntry).pipe(Stream.catchCause((cause) => Stream.fail(failed(cause)))),
+    save: Effect.suspend(() =>
+      engine.exit === undefined
+        ? // A snapshot is JSON, as its Schema says.
+          Effect.map(encodeFailure(execution.save()), (snapshot) => snapshot as unknown as Json)
+        : Effect.fail(failed(engine.error(new FlowError.NotOpen({ lifecycle: "closed", what: "The save" }))))
+    ),
     seal: writing === undefined ? execution.seal : Effect.andThen(execution.seal, Effect.asVoid(written(engine))),
     // That the execution has failed is told by its progress; what is left is that it refuses to close.
     close: (options) =>

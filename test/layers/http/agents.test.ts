@@ -139,18 +139,35 @@ describe("asking an agent", () => {
       })
       const server = yield* start(
         Http.layer({ agents: { chat } }),
-        Layer.merge(ScriptedModel.layer([ScriptedModel.text("A."), ScriptedModel.text("B.")]), SessionStores.memory)
+        Layer.merge(
+          ScriptedModel.layer(["A.", "B.", "C."].map((text) => ScriptedModel.text(text))),
+          SessionStores.memory
+        )
       )
       yield* server.post("/agents/chat/run?session=table-4", "one")
       yield* server.post("/agents/chat/run?session=table-4", "two")
       const { json } = yield* server.get("/sessions/table-4?from=1&limit=5")
       const view = json as { total: number; turns: ReadonlyArray<unknown> } // As its Schema says.
       assert.deepStrictEqual([view.total, view.turns.length], [2, 1])
+      yield* server.post("/agents/chat/run?session=bar%2F1", "one")
+      const list = (query: string) => Effect.map(server.get(`/sessions?${query}`), ({ json }) => json)
+      assert.deepStrictEqual(yield* list("limit=1"), {
+        sessions: [{ id: "bar/1", version: 1, turns: 1, meta: {} }],
+        next: "bar/1"
+      })
+      const table = { sessions: [{ id: "table-4", version: 2, turns: 2, meta: {} }] }
+      assert.deepStrictEqual([yield* list("after=bar%2F1"), yield* list("prefix=table-")], [table, table])
+      assert.strictEqual((yield* server.get("/sessions?limit=0")).status, 400)
       assert.strictEqual((yield* server.call("/sessions/table-4", { method: "DELETE" })).status, 204)
       assert.strictEqual((yield* server.get("/sessions/table-4")).status, 404)
     })
   )
 })
+
+interface Page {
+  readonly runs: ReadonlyArray<{ readonly run: string; readonly status: string; readonly agent?: string }>
+  readonly next?: string
+}
 
 const sequences = (events: ReadonlyArray<Sse>) =>
   events.filter(({ event }) => event === undefined).map(({ id }) => Number(id))
@@ -180,11 +197,34 @@ describe("watching an agent", () => {
       assert.deepStrictEqual(parse(again.text), events.slice(3))
       const snapshot = (yield* server.get("/runs/r1")).json as { runs: ReadonlyArray<{ value: unknown }> } // RunSnapshot
       assert.deepStrictEqual(snapshot.runs[0]?.value, { title: "Heating", due: "2026-01-02T00:00:00.000Z" })
-      const list = (yield* server.get("/runs")).json as ReadonlyArray<{ run: string; status: string }> // RunSummary
+      const { runs } = (yield* server.get("/runs")).json as Page
       assert.deepStrictEqual(
-        list.map(({ run, status }) => [run, status]),
+        runs.map(({ run, status }) => [run, status]),
         [["r1", "completed"]]
       )
+    })
+  )
+
+  it.live("runs are listed in pages, oldest first, by status and agent", () =>
+    Effect.gen(function* () {
+      const server = yield* serve([
+        ...Array.from({ length: 5 }, () => ScriptedModel.text("hi")),
+        ScriptedModel.hangAfter(["so far"])
+      ])
+      for (let n = 0; n < 5; n++) yield* server.post(`/agents/plain/run?run=r${n}`, "x")
+      yield* server.post("/agents/triage/runs?run=r5", { letter: "x" })
+      yield* until(() => Effect.map(openStreams(server), (open) => open === 1))
+      const page = (query: string) => Effect.map(server.get(`/runs?${query}`), ({ json }) => json as Page) // RunPage
+      const ids = ({ runs }: Page) => runs.map(({ run }) => run)
+      const first = yield* page("limit=2")
+      assert.deepStrictEqual([ids(first), first.next], [["r0", "r1"], "r1"])
+      const second = yield* page("limit=4&after=r1")
+      assert.deepStrictEqual([ids(second), second.next], [["r2", "r3", "r4", "r5"], undefined])
+      assert.deepStrictEqual(ids(yield* page("status=running")), ["r5"])
+      assert.deepStrictEqual(ids(yield* page("agent=triage&status=completed")), [])
+      assert.deepStrictEqual(ids(yield* page("agent=triage")), ["r5"])
+      for (const query of ["after=none", "limit=0", "limit=9999", "status=odd"])
+        assert.strictEqual((yield* server.get(`/runs?${query}`)).status, 400, query)
     })
   )
 

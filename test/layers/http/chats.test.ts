@@ -1,5 +1,7 @@
 // Chat clients of others: the AI SDK's own transport and reader talk to the server, and AG-UI's events are as it says. And
 // a web handler mounted in Node's own server.
+import { EventType } from "@ag-ui/core"
+import { EventSchemas, RunAgentInputSchema } from "@ag-ui/core/schemas"
 import { assert, describe, it } from "@effect/vitest"
 import { DefaultChatTransport, readUIMessageStream, type UIMessage } from "ai"
 import { Effect, Schema } from "effect"
@@ -98,38 +100,97 @@ describe("the AI SDK's UI messages", () => {
   )
 })
 
+// What a client of AG-UI sends, by its own Schema; and what it reads, each event by its own Schema.
+const askAgUi = (server: Server, messages: ReadonlyArray<object>) =>
+  Effect.gen(function* () {
+    const request = { threadId: "t", runId: "r", state: {}, tools: [], context: [], forwardedProps: {}, messages }
+    const events = yield* server.stream("/agents/guide/ag-ui", RunAgentInputSchema.parse(request))
+    return events.map(({ data }) => EventSchemas.parse(data))
+  })
+type Server = Effect.Success<ReturnType<typeof serve>>
+
+const opens: { readonly [type: string]: string } = {
+  TEXT_MESSAGE_START: "TEXT_MESSAGE_END",
+  REASONING_START: "REASONING_END",
+  REASONING_MESSAGE_START: "REASONING_MESSAGE_END",
+  TOOL_CALL_START: "TOOL_CALL_END",
+  RUN_STARTED: "RUN_FINISHED"
+}
+
+/** What was begun and has no end, and what follows the end of its run. */
+const loose = (types: ReadonlyArray<string>) => {
+  const open: Array<string> = []
+  const wrong: Array<string> = []
+  for (const type of types) {
+    const end = opens[type]
+    if (end !== undefined) open.push(end)
+    else if (type === "RUN_ERROR") open.length = 0
+    else if (Object.values(opens).includes(type) && open.pop() !== type) wrong.push(type)
+  }
+  return [...wrong, ...open]
+}
+
 describe("AG-UI", () => {
-  it.live("a run as its events, in their order, each message and call whole", () =>
+  it.live("a run as its events, in their order, each message and call whole, all of them by its own Schemas", () =>
     Effect.gen(function* () {
-      const server = yield* serve([call, ScriptedModel.text("It is cold.", { chunkSize: 6 })])
-      const events = yield* server.stream("/agents/guide/ag-ui", {
-        threadId: "t",
-        runId: "r",
-        state: {},
-        tools: [],
-        context: [],
-        forwardedProps: {},
-        messages: [{ id: "1", role: "user", content: "Oslo?" }]
-      })
-      const said = events.map(({ data }) => data as { readonly type: string; readonly [key: string]: unknown }) // AG-UI's.
-      assert.deepStrictEqual(
-        said.map(({ type }) => type),
-        [
-          "RUN_STARTED",
-          "TOOL_CALL_START",
-          "TOOL_CALL_ARGS",
-          "TOOL_CALL_END",
-          "TOOL_CALL_RESULT",
-          "TEXT_MESSAGE_START",
-          "TEXT_MESSAGE_CONTENT",
-          "TEXT_MESSAGE_CONTENT",
-          "TEXT_MESSAGE_END",
-          "RUN_FINISHED"
-        ]
-      )
-      assert.deepStrictEqual(said[0], { type: "RUN_STARTED", threadId: "t", runId: "r" })
+      const server = yield* serve([call, ScriptedModel.text("It is cold.", { chunkSize: 6, reasoning: "Winter." })])
+      const said = yield* askAgUi(server, [
+        { id: "0", role: "assistant", content: "Welcome." },
+        {
+          id: "1",
+          role: "user",
+          content: [
+            { type: "text", text: "Oslo" },
+            { type: "text", text: "?" }
+          ]
+        }
+      ])
+      const types = said.map(({ type }): string => type)
+      assert.deepStrictEqual(types, [
+        "RUN_STARTED",
+        "TOOL_CALL_START",
+        "TOOL_CALL_ARGS",
+        "TOOL_CALL_END",
+        "TOOL_CALL_RESULT",
+        "REASONING_START",
+        "REASONING_MESSAGE_START",
+        ...types.filter((type) => type === "REASONING_MESSAGE_CONTENT"),
+        "REASONING_MESSAGE_END",
+        "REASONING_END",
+        "TEXT_MESSAGE_START",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_CONTENT",
+        "TEXT_MESSAGE_END",
+        "RUN_FINISHED"
+      ])
+      assert.deepStrictEqual(loose(types), [])
+      assert.deepInclude(said[0], { type: EventType.RUN_STARTED, threadId: "t", runId: "r" })
       assert.deepInclude(said[4], { role: "tool", content: "4 degrees" })
       assert.deepInclude(said.at(-1), { threadId: "t", runId: "r", result: "It is cold." })
+      const [request] = yield* Effect.provide(ScriptedModel.requests, server.context)
+      for (const text of ["Welcome.", "Oslo?"]) assert.include(JSON.stringify(request?.prompt.content), text)
+    })
+  )
+
+  it.live("a call that fails, a run that fails and one that is asked nothing, by its own Schemas", () =>
+    Effect.gen(function* () {
+      const sunk = ScriptedModel.toolCalls([{ name: "weather", input: { city: "Atlantis" } }])
+      const server = yield* serve([
+        sunk,
+        ScriptedModel.text("Sunk."),
+        ScriptedModel.failAfter(["so far"], new RateLimited({ detail: "slow down" }))
+      ])
+      const first = yield* askAgUi(server, [{ id: "1", role: "user", content: "Atlantis?" }])
+      assert.deepInclude(
+        first.find(({ type }) => type === "TOOL_CALL_RESULT"),
+        { role: "tool" }
+      )
+      assert.strictEqual(first.at(-1)?.type, "RUN_FINISHED")
+      const second = yield* askAgUi(server, [{ id: "1", role: "user", content: "x" }])
+      assert.deepStrictEqual(loose(second.map(({ type }) => type)), [])
+      assert.include(second.at(-1), { type: EventType.RUN_ERROR, message: "The run has failed: ModelError" })
+      const wrong = yield* server.post("/agents/guide/ag-ui", { threadId: "t", runId: "r", messages: [] })
+      assert.strictEqual(wrong.status, 400)
     })
   )
 })

@@ -101,6 +101,31 @@ describe("executions", () => {
     })
   )
 
+  it.live("a snapshot goes on elsewhere, and the execution goes on where it is", () =>
+    Effect.gen(function* () {
+      for (const host of [inProcess, durable]) {
+        const server = yield* start(Http.layer(definition), host)
+        yield* server.post("/flows/refund/executions", { input: { order: "S", euros: "150" }, id: "s", settings })
+        yield* until(() => Effect.map(server.get("/executions/s"), ({ text }) => text.includes(`"status":"waiting"`)))
+        const snapshot = yield* server.get("/executions/s/snapshot")
+        assert.strictEqual(snapshot.status, 200)
+        const copy = yield* TriggerFlow.load(refund, snapshot.json)
+        const [question] = yield* copy.interrupts
+        yield* copy.answer(Ask, true, { id: question?.id ?? "" })
+        const { result } = yield* copy.close()
+        assert.isTrue(result._tag === "Some" && result.value.getUTCFullYear() === 2026)
+        const { json } = yield* server.get("/executions/s")
+        assert.deepInclude(json, { status: "waiting" })
+        yield* server.post("/executions/s/cancel", {})
+        const closed = yield* server.get("/executions/s/snapshot")
+        assert.deepStrictEqual([closed.status, /is closed/.test(closed.text)], [422, true])
+        // What comes too late is refused by the flow, and is no failure of the server.
+        assert.strictEqual((yield* server.post("/executions/s/signals/Ping", { payload: "1" })).status, 422)
+        assert.strictEqual((yield* server.get("/executions/none/snapshot")).status, 404)
+      }
+    })
+  )
+
   it.live("signals with replies, interventions, sealing, closing and cancelling", () =>
     Effect.gen(function* () {
       const server = yield* start(Http.layer(definition), inProcess)

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Redacted, References, Schema } from "effect"
 import { Agent } from "effigent"
 import { Auth, Http, Problem } from "effigent/layers/http"
+import { Metrics as OtelMetrics } from "effigent/layers/otel"
 import { ScriptedModel } from "effigent/testing"
 import { parse, raw, start, until } from "./support.ts"
 
@@ -295,6 +296,39 @@ describe("a server that closes", () => {
       assert.isBelow(Date.now() - before, 3000)
       assert.strictEqual(yield* Effect.provide(ScriptedModel.openStreams, server.context), 0)
       yield* until(() => socket.isClosed || socket.status >= 500)
+    })
+  )
+})
+
+describe("metrics", () => {
+  it.live("are behind the auth, in the form of Prometheus, those of the server among them; they can be left out", () =>
+    Effect.gen(function* () {
+      const auth = Auth.bearer({ ada: Redacted.make("a") })
+      const server = yield* serve({ auth }, [ScriptedModel.text("hi"), ScriptedModel.hang])
+      const as = { authorization: "Bearer a" }
+      yield* server.post("/agents/plain/run", "x", as)
+      yield* server.get("/runs/none", as)
+      yield* server.get("/evil-1", as)
+      yield* server.get("/evil-2", as)
+      const stream = yield* Effect.forkChild(server.post("/agents/plain/stream", "x", as), { startImmediately: true })
+      yield* until(() => Effect.map(Effect.provide(ScriptedModel.openStreams, server.context), (open) => open === 1))
+      assert.strictEqual((yield* server.get("/metrics")).status, 401)
+      const { headers, text } = yield* server.get("/metrics", as)
+      assert.match(headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)
+      for (const line of text.split("\n").slice(0, -1))
+        assert.match(line, /^(# (HELP|TYPE) \w+ .+|[a-zA-Z_:][\w:]*(\{(\w+="([^"\\]|\\.)*",?)+\})? [-+\w.]+)$/)
+      assert.match(text, /^effigent_http_streams_open 1$/m)
+      assert.match(text, /^effigent_http_runs_active 1$/m)
+      const counted = (about: string) =>
+        Number(new RegExp(`^http_server_request_duration_count\\{${about}\\} (\\d+)$`, "m").exec(text)?.[1])
+      assert.isAtLeast(counted('http_request_method="POST",http_route="agents",http_response_status_code="200"'), 1)
+      assert.isAtLeast(counted('http_request_method="GET",http_route="runs",http_response_status_code="404"'), 1)
+      assert.isAtLeast(counted('http_request_method="GET",http_route="other",http_response_status_code="404"'), 2)
+      assert.notInclude(text, "evil")
+      for (const name of OtelMetrics.names.servers) assert.include(text, `# TYPE ${name.replaceAll(".", "_")} `)
+      yield* Fiber.interrupt(stream)
+      const without = yield* serve({ auth, metrics: false })
+      assert.strictEqual((yield* without.get("/metrics", as)).status, 404)
     })
   )
 })
