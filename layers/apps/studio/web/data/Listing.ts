@@ -22,7 +22,7 @@ export interface Listing<A> {
 }
 
 const first = 100
-const more = 1000
+const more = 500
 
 interface State<A> extends ListPart<A> {
   readonly key: string
