@@ -21,7 +21,8 @@ interface Backend {
 
 const begin = async (file: string): Promise<Backend> => {
   const { PATH = "", HOME = "" } = process.env
-  const [, ...args] = scripts.backend.split(" ")
+  const [, server = ""] = scripts.backend.split(" && ")
+  const [, ...args] = server.split(" ")
   const child = spawn(process.execPath, [...args, "--port", "0", "--studio-port", "0", "--json"], {
     cwd: root,
     env: { PATH, HOME, BACKEND_FILE: file, EFFIGENT_TOKEN: "ada=secret" },
