@@ -9,6 +9,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as Formatter from "effect/Formatter"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
@@ -100,10 +101,17 @@ const failureOf = (cause: Cause.Cause<unknown>): Failure => {
   const error = Cause.squash(cause)
   const isTyped = Cause.hasFails(cause)
   const tag = typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : "Failure"
-  return { tag: isTyped ? tag : "Defect", message: error instanceof Error ? error.message : text(error) }
+  return { tag: isTyped ? tag : "Defect", message: text(error) }
 }
 
-const text = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
+// An error may be anything: one that has no JSON form, or that throws where it is read, must not end the run.
+const text = (error: unknown): string =>
+  typeof error === "string"
+    ? error
+    : Result.getOrElse(
+        Result.try(() => (error instanceof Error ? error.message : (JSON.stringify(error) ?? String(error)))),
+        () => Formatter.format(error)
+      )
 
 const whole = (value: number | undefined, otherwise: number): number =>
   Math.max(1, Math.floor(value ?? otherwise) || otherwise)
@@ -334,22 +342,25 @@ export const start = Effect.fnUntraced(function* <A, E, R, L, E2 = never, R2 = n
     const row = book.kept[at]
     if (row !== undefined) row[number - 1] = { sample, exit }
     tell({ _tag: "SampleEnded", case: task.encoded.id, sample })
-  })
+    // What a subject acquires is there for the scorers, and released with its sample: not with the run.
+  }, Effect.scoped)
 
   const warm = Effect.suspend(() => {
     const [first] = tasks
     const times = Math.max(0, Math.floor(settings.warmup ?? 0))
     return first === undefined || times === 0
       ? Effect.void
-      : Effect.forEach(Array.from({ length: times }), () => ask(first, 1), { discard: true })
+      : Effect.forEach(Array.from({ length: times }), () => Effect.scoped(ask(first, 1)), { discard: true })
   })
   const samples = tasks.flatMap((task, at) =>
     Array.from({ length: book.repeat }, (_, sample) => ({ task, at, number: sample + 1 }))
   )
   const done = Deferred.makeUnsafe<Outcome<A, E>>()
-  const finish = (isWhole: boolean): void => {
+  const finish = (exit: Exit.Exit<void>): void => {
     book.finishedAt = clock.currentTimeMillisUnsafe()
-    if (isWhole && book.status !== "stopped") book.status = "completed"
+    if (Exit.isSuccess(exit)) {
+      if (book.status !== "stopped") book.status = "completed"
+    } else if (!Cause.hasInterruptsOnly(exit.cause)) book.reason ??= `it broke down: ${failureOf(exit.cause).message}`
     const outcome = book.outcome(book.finishedAt)
     tell({ _tag: "EvalEnded", report: outcome.report })
     PubSub.publishUnsafe(events, Exit.void)
@@ -372,7 +383,7 @@ export const start = Effect.fnUntraced(function* <A, E, R, L, E2 = never, R2 = n
   })
   const fiber = yield* Effect.forkScoped(work)
   // An observer is told also of a fiber that never began.
-  fiber.addObserver((exit) => finish(Exit.isSuccess(exit)))
+  fiber.addObserver(finish)
   return {
     id,
     report: Effect.sync(() => book.report(clock.currentTimeMillisUnsafe())),

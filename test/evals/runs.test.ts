@@ -73,6 +73,71 @@ describe("a run", () => {
     })
   )
 
+  it.effect("goes on where a failure has no JSON form, or throws where it is read", () =>
+    Effect.gen(function* () {
+      const circle: { self?: unknown } = {}
+      circle.self = circle
+      class Secretive extends Error {
+        override get message(): string {
+          throw new Error("not to be read")
+        }
+      }
+      const { report } = yield* Evals.run(
+        Evals.make(
+          "odd failures",
+          {
+            dataset: numbers(1, 2, 3, 4),
+            subject: (n) =>
+              n === 1
+                ? Effect.fail({ amount: 7n })
+                : n === 2
+                  ? Effect.fail(circle)
+                  : n === 3
+                    ? Effect.fail(new Secretive())
+                    : Effect.succeed(8)
+          },
+          [Scorer.exact(), Scorer.make("odd", { score: () => Effect.fail(circle) })]
+        )
+      )
+      assert.strictEqual(report.status, "completed")
+      assert.deepStrictEqual(
+        report.cases.map(({ samples: [one] }) => [one?.status, one?.failure?.tag]),
+        [
+          ["failed", "Failure"],
+          ["failed", "Failure"],
+          ["failed", "Failure"],
+          ["answered", undefined]
+        ]
+      )
+      assert.include(report.cases[0]?.samples[0]?.failure?.message, "7n")
+      assert.include(report.cases[3]?.samples[0]?.scores["odd"]?.error?.message, "Circular")
+    })
+  )
+
+  it.effect("releases what a subject acquires with its sample, behind its scorers", () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const say = (text: string) => Effect.sync(() => void log.push(text))
+      yield* Evals.run(
+        Evals.make(
+          "acquires",
+          {
+            dataset: numbers(1, 2),
+            concurrency: 1,
+            warmup: 1,
+            subject: (n) => Effect.acquireRelease(Effect.as(say(`open ${n}`), n), () => say(`close ${n}`))
+          },
+          [Scorer.make("looks", { score: ({ output }) => Effect.as(say(`score ${String(output)}`), 1) })]
+        )
+      )
+      assert.deepStrictEqual(log, [
+        ...["open 1", "close 1"],
+        ...["open 1", "score 1", "close 1"],
+        ...["open 2", "score 2", "close 2"]
+      ])
+    })
+  )
+
   it.effect("says of a scorer that breaks down that the score is missing, not that the answer is bad", () =>
     Effect.gen(function* () {
       const { report } = yield* Evals.run(
