@@ -103,6 +103,8 @@ export const format: {
 // Ids of cases without one, and duplicates of those with one.
 class Ids {
   private readonly seen = new Map<string, number>()
+  // How many were made of a stem: the next one does not count them again.
+  private readonly copies = new Map<string, number>()
 
   take(id: string, line: number): number | undefined {
     const before = this.seen.get(id)
@@ -112,7 +114,8 @@ class Ids {
 
   made(input: unknown, line: number): string {
     const stem = hash(canonical(input)).slice(0, 8)
-    for (let copy = 1; ; copy++) {
+    for (let copy = (this.copies.get(stem) ?? 0) + 1; ; copy++) {
+      this.copies.set(stem, copy)
       const id = copy === 1 ? stem : `${stem}-${copy}`
       if (this.take(id, line) === undefined) return id
     }
@@ -174,8 +177,17 @@ export const make = <I, X = undefined>(options: {
             detail: `the input does not fit: ${encoded.failure.message}`
           })
         )
+      const json = id === undefined ? jsonOf(encoded.success) : Option.none()
+      if (id === undefined && Option.isNone(json))
+        return Effect.fail(
+          new DatasetError({
+            dataset: form.name,
+            line: at + 1,
+            detail: "the input has no JSON form to make an id of. Give JSON values."
+          })
+        )
       cases.push({
-        id: id ?? ids.made(encoded.success, at + 1),
+        id: id ?? ids.made(Option.getOrNull(json), at + 1),
         input,
         // Absent only where X holds undefined, as CaseInput says.
         expected: expected as X,

@@ -23,6 +23,16 @@ describe("a dataset of values", () => {
     })
   )
 
+  it.effect("makes ids of many equal inputs in linear time", () =>
+    Effect.gen(function* () {
+      const cases = Array.from({ length: 20_000 }, () => ({ input: "same" }))
+      const begun = performance.now()
+      const same = yield* Dataset.make({ name: "same", input: Schema.String, cases })
+      assert.isBelow(performance.now() - begun, 3_000)
+      assert.lengthOf(new Set(same.cases.map(({ id }) => id)), 20_000)
+    })
+  )
+
   it.effect("tells an id that stands twice, and a value that has no JSON form", () =>
     Effect.gen(function* () {
       const twice = yield* Effect.flip(
@@ -41,6 +51,18 @@ describe("a dataset of values", () => {
       )
       const none = yield* Dataset.make({ name: "any", input: Schema.Unknown, cases: [{ id: "f", input: () => 1 }] })
       assert.include((yield* Effect.flip(Dataset.encode(none))).message, "the case f has no JSON form")
+      const circle: { self?: unknown } = {}
+      circle.self = circle
+      for (const input of [circle, () => 1]) {
+        const unnamed = yield* Effect.flip(Dataset.make({ name: "any", input: Schema.Unknown, cases: [{ input }] }))
+        assert.strictEqual(
+          unnamed.message,
+          "Dataset any, line 1: the input has no JSON form to make an id of. Give JSON values."
+        )
+      }
+      // A BigInt has one.
+      const big = yield* Dataset.make({ name: "big", input: Schema.BigInt, cases: [{ input: 1n }, { input: 2n }] })
+      assert.lengthOf(new Set(big.cases.map(({ id }) => id)), 2)
     })
   )
 
