@@ -3,6 +3,7 @@
  * how it fails stands in its type. It passes from its threshold on. What it is made of goes into the fingerprint of a run.
  */
 import * as Effect from "effect/Effect"
+import * as Formatter from "effect/Formatter"
 import { dual } from "effect/Function"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import * as Result from "effect/Result"
@@ -195,11 +196,13 @@ export const on = <I, A, X, A2, X2, E, R>(
   })
 
 const short = (value: unknown): string => {
-  const text = typeof value === "string" ? JSON.stringify(value) : canonical(value)
+  const text = typeof value === "string" ? JSON.stringify(value) : textOf(value)
   return text.length > 120 ? `${text.slice(0, 119)}…` : text
 }
 
-const binary = (isRight: boolean, reason: string): Score => (isRight ? { score: 1 } : { score: 0, reason })
+// The reason is made where it is told: values may be large.
+const binary = (isRight: boolean, reason: () => string): Score =>
+  isRight ? { score: 1 } : { score: 0, reason: reason() }
 
 /** The name and the threshold that every scorer of this module takes. @category models */
 export interface Common {
@@ -236,11 +239,18 @@ export const exact = (
 ): Scorer<unknown, unknown, unknown> => {
   const ignore = options.ignore ?? []
   return pure("exact", options, { ignore }, ({ expected, output }) =>
-    binary(Matching.equal(output, expected, ignore), `${short(output)} is not ${short(expected)}`)
+    binary(Matching.equal(output, expected, ignore), () => `${short(output)} is not ${short(expected)}`)
   )
 }
 
-const textOf = (value: unknown): string => (typeof value === "string" ? value : canonical(value))
+// What has no JSON form, such as a BigInt, has a text all the same.
+const textOf = (value: unknown): string =>
+  typeof value === "string"
+    ? value
+    : Result.getOrElse(
+        Result.try(() => canonical(value)),
+        () => Formatter.format(value)
+      )
 
 /** What `contains` takes. @category models */
 export interface ContainsOptions extends Common {
@@ -283,7 +293,7 @@ export const contains: {
 export const matches = (expression: RegExp, options: Common = {}): Scorer<unknown, unknown, unknown> =>
   pure("matches", options, { expression: expression.source, flags: expression.flags }, ({ output }) =>
     // An expression of its own: one with the flag g or y remembers where it was.
-    binary(new RegExp(expression).test(textOf(output)), `${short(output)} does not match ${String(expression)}`)
+    binary(new RegExp(expression).test(textOf(output)), () => `${short(output)} does not match ${String(expression)}`)
   )
 
 /**
@@ -356,7 +366,7 @@ export const numeric = (
     const off = Math.abs(output - expected)
     const allowed = Math.max(absolute, relative * Math.abs(expected))
     return {
-      ...binary(off <= allowed, `${output} is off ${expected} by ${off}, and may be by ${allowed}`),
+      ...binary(off <= allowed, () => `${output} is off ${expected} by ${off}, and may be by ${allowed}`),
       ...(Number.isFinite(off) ? { details: { off, allowed } } : {})
     }
   })

@@ -43,6 +43,18 @@ describe("texts and values", () => {
     })
   )
 
+  it.effect("texts and values may have no JSON form", () =>
+    Effect.gen(function* () {
+      assert.strictEqual(yield* of(Scorer.exact(), 7n, 7n), 1)
+      assert.deepStrictEqual(yield* score(Scorer.exact(), { sum: 7n }, { sum: 8n }), {
+        score: 0,
+        reason: '{"sum":7n} is not {"sum":8n}'
+      })
+      assert.strictEqual(yield* of(Scorer.matches(/^7n$/), 7n, undefined), 1)
+      assert.strictEqual(yield* of(Scorer.contains({ texts: ["7"] }), { sum: 7n }, undefined), 1)
+    })
+  )
+
   it.effect("contains asks for texts of the case or of its own, and forbids others", () =>
     Effect.gen(function* () {
       assert.strictEqual(yield* of(Scorer.contains(), "the cat sat", "cat"), 1)
