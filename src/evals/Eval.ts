@@ -170,6 +170,8 @@ const problemOf = (
 ): string | undefined => {
   const names = new Set<string>()
   for (const { name, threshold } of scorers) {
+    if (name === "passed" || name === "__proto__")
+      return `a scorer has the name ${name}, which ${name === "passed" ? "gates have for the part of samples that pass" : "no record can hold"}. Give another name with Scorer.named.`
     if (names.has(name)) return `two scorers have the name ${name}. Give one another name with Scorer.named.`
     if (!(threshold >= 0 && threshold <= 1)) return `the threshold of ${name} is ${threshold}. Give 0 to 1.`
     names.add(name)

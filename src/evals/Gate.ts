@@ -9,7 +9,7 @@ import * as Tables from "./Tables.ts"
 export const Miss = Schema.Struct({
   /**
    * `min`: a mean is too low; `worse`: it is too far below the baseline; `errors`: scorers broke down; `unfinished`: not all
-   * was run; `unknown`: there is no such scorer.
+   * was run; `unknown`: there is no such scorer, or the baseline has no case in common.
    */
   kind: Schema.Literals(["min", "worse", "errors", "unfinished", "unknown"]),
   /** The scorer, or `passed` for the part of samples that pass. */
@@ -67,8 +67,12 @@ const listed = (cases: ReadonlyArray<string>): string =>
     ? ""
     : ` (${cases.slice(0, 5).join(", ")}${cases.length > 5 ? ` and ${cases.length - 5} more` : ""})`
 
-// A mean of floats may miss its limit by a rounding.
-const isBelow = (value: number, limit: number): boolean => value < limit - 1e-9
+// A mean of floats may miss its limit by a rounding. A limit that is no number is never reached.
+const isBelow = (value: number, limit: number): boolean => !(value >= limit - 1e-9)
+
+// Scorers may have the names of what every object has.
+const own = <A>(record: { readonly [name: string]: A }, name: string): A | undefined =>
+  Object.hasOwn(record, name) ? record[name] : undefined
 
 /** What a report does not reach; empty where all is well. @category checking */
 export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
@@ -88,7 +92,7 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
       message: `${message}${listed(at)}`,
       cases: at,
       ...(value === undefined ? {} : { value }),
-      ...(limit === undefined ? {} : { limit })
+      ...(limit === undefined || !Number.isFinite(limit) ? {} : { limit })
     })
   if (report.status !== "completed") {
     const open = cases.filter(({ samples }) => samples.length < report.settings.repeat).map(({ id }) => id)
@@ -113,7 +117,7 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
   }
   const min = typeof gate.min === "number" ? { passed: gate.min } : (gate.min ?? {})
   for (const [of, limit] of Object.entries(min)) {
-    const score = summary.scores[of]
+    const score = own(summary.scores, of)
     if (score === undefined && of !== "passed") {
       miss("unknown", of, `there is no scorer ${of}; there are ${Object.keys(summary.scores).join(", ")}`, [])
       continue
@@ -122,7 +126,7 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
     const low = cases.filter((one) =>
       score === undefined
         ? one.samples.length > 0 && !one.passed
-        : (one.scores[of] ?? 1) < Math.max(limit, score.threshold)
+        : (own(one.scores, of) ?? 1) < Math.max(limit, score.threshold)
     )
     if (value === null || isBelow(value, limit))
       miss(
@@ -136,7 +140,7 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
   }
   if (gate.baseline !== undefined) {
     const { broken, fixed, same, scores } = Compare.reports(gate.baseline, report)
-    const may = (of: string): number => (typeof gate.worse === "number" ? gate.worse : (gate.worse?.[of] ?? 0))
+    const may = (of: string): number => (typeof gate.worse === "number" ? gate.worse : (own(gate.worse ?? {}, of) ?? 0))
     for (const [of, one] of Object.entries(scores))
       if (one !== null && one.difference !== null && isBelow(one.difference, -may(of)))
         miss(
@@ -148,6 +152,9 @@ export const misses = (report: Report, gate: Gate): ReadonlyArray<Miss> => {
           -may(of)
         )
     const n = broken.length + fixed.length + same.length
+    // Where nothing is compared, nothing says that it is no worse.
+    if (n === 0 && summary.samples > 0)
+      miss("unknown", "baseline", `the baseline ${gate.baseline.id} has no case in common with this report`, [])
     const change = n === 0 ? 0 : (fixed.length - broken.length) / n
     if (isBelow(change, -may("passed")))
       miss("worse", "passed", `${broken.length} broken and ${fixed.length} fixed`, broken, change, -may("passed"))

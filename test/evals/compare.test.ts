@@ -168,6 +168,56 @@ describe("a gate", () => {
   )
 })
 
+describe("a gate with odd limits and reports", () => {
+  const scored = (name: string, right: ReadonlyArray<string>, inputs = ["a", "b"]) =>
+    Evals.run(
+      Evals.make(
+        "odd",
+        {
+          dataset: Dataset.make({ name: "odd", input: Schema.String, cases: inputs.map((id) => ({ id, input: id })) }),
+          subject: (input) => Effect.succeed(input)
+        },
+        [Scorer.make(name, { score: ({ output }) => Effect.succeed(right.includes(String(output))) })]
+      )
+    )
+
+  it.effect("does not pass where nothing could be compared with the baseline", () =>
+    Effect.gen(function* () {
+      const { report: baseline } = yield* scored("s", ["a", "b"])
+      const { report: other } = yield* scored("s", [], ["c"])
+      assert.deepStrictEqual(messagesOf(Gate.misses(other, { baseline })), [
+        `the baseline ${baseline.id} has no case in common with this report`
+      ])
+    })
+  )
+
+  it.effect("is not reached where a limit is no number", () =>
+    Effect.gen(function* () {
+      const { report: one } = yield* scored("s", ["a", "b"])
+      const error = yield* Effect.flip(Gate.check(one, { min: Number.NaN }))
+      assert.deepStrictEqual(messagesOf(error.misses), ["passed is 1, below NaN"])
+      assert.lengthOf(Gate.misses(one, { baseline: one, worse: Number.NaN }), 2)
+    })
+  )
+
+  it.effect("takes scorers by names that every object has, and refuses those that gates or records cannot tell", () =>
+    Effect.gen(function* () {
+      const { report: before } = yield* scored("constructor", ["a", "b"])
+      const { report: one } = yield* scored("constructor", ["a"])
+      assert.deepStrictEqual(messagesOf(Gate.misses(one, { min: { constructor: 0.9, valueOf: 0.1 } })), [
+        "constructor is 0.5, below 0.9 (b)",
+        "there is no scorer valueOf; there are constructor"
+      ])
+      assert.deepStrictEqual(messagesOf(Gate.misses(one, { baseline: before, worse: {} })), [
+        "constructor is 0.5 worse than before, and may be 0 (b)",
+        "1 broken and 0 fixed (b)"
+      ])
+      for (const name of ["passed", "__proto__"])
+        assert.include((yield* Effect.flip(scored(name, []))).message, `Eval odd: a scorer has the name ${name}`)
+    })
+  )
+})
+
 describe("a table", () => {
   it.effect("holds nothing that moves a cursor, and is cut where it is told", () =>
     Effect.gen(function* () {
