@@ -3,6 +3,7 @@ import * as Result from "effect/Result"
 import { canonical, type Json, type JsonObject } from "../../services/Json.ts"
 import * as Agent from "../agent/Agent.ts"
 import { slotsOf } from "../agent/Requests.ts"
+import * as Contract from "../output/Contract.ts"
 import * as Output from "../output/Output.ts"
 import * as Text from "../prompt/Text.ts"
 import type { FlowData } from "../triggerflow/Node.ts"
@@ -30,6 +31,8 @@ export const agentParts = <A, E, R>(agent: Agent.Agent<A, E, R>): { readonly [pa
     model: digestOf({ model, options }),
     output: digestOf({
       schema: output === undefined ? "text" : Shape.jsonSchemaOf(schemaOf(output)),
+      // The marks of a Schema stand in no JSON Schema.
+      marked: output === undefined ? [] : markedIn(output),
       ensureKeys,
       ensureAllKeys,
       format,
@@ -49,6 +52,9 @@ export const agentParts = <A, E, R>(agent: Agent.Agent<A, E, R>): { readonly [pa
     )
   }
 }
+
+const markedIn = (output: Output.Source) =>
+  Contract.compile(Output.toSchema(output)).ensureKeys.map(({ level, path }) => [path, level])
 
 const schemaOf = (output: Output.Source) =>
   // Only its JSON Schema is asked for, which no service takes part in.
