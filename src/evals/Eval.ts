@@ -36,6 +36,10 @@ export type EffectOf<S> =
         ? Effect.Effect<A, E, R>
         : never
 
+/** What a subject has to be for inputs `I`: of a flow, a Flow that takes them. @category type-level */
+export type Fitting<S, I> =
+  S extends Flow.Flow<infer C, infer _E, infer _R> ? ([I] extends [C["input"]] ? unknown : never) : unknown
+
 /** What a subject gives. @category type-level */
 export type OutputOf<S> = Effect.Success<EffectOf<S>>
 
@@ -218,7 +222,9 @@ export const make = <
   const C extends ReadonlyArray<Pick<Scorer.Scorer<never, never, never>, "name" | "threshold">>
 >(
   name: string,
-  definition: Definition<D, S, Effect.Error<EffectOf<NoInfer<S>>>>,
+  definition: Definition<D, S, Effect.Error<EffectOf<NoInfer<S>>>> & {
+    readonly subject: Fitting<NoInfer<S>, Dataset.InputOf<DatasetOf<NoInfer<D>>>>
+  },
   scorers: C &
     ReadonlyArray<
       Scorer.Scorer<

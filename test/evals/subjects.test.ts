@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { Agent } from "effigent"
+import { Agent, Output } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { ActionScorer, Dataset, Evals, Judge, Scorer } from "effigent/evals"
 import { Runs } from "effigent/run"
@@ -317,7 +317,33 @@ describe("the fingerprint", () => {
       assert.deepStrictEqual(differ(yield* printOf(versioned)), ["version"])
     }).pipe(play([]))
   )
+
+  it.effect("tells what a Schema marks as ensured, which its JSON Schema does not say", () =>
+    Effect.gen(function* () {
+      const outputOf = (title: Schema.Codec<string>) => {
+        const agent = Agent.make({ output: Schema.Struct({ title }) })
+        const self = Evals.make("x", { dataset: letters, subject: agent }, [])
+        return Effect.map(self.prepare(), ({ fingerprint }) => fingerprint.parts["output"])
+      }
+      const prints = yield* Effect.all([
+        outputOf(Output.field(Schema.String, "A title")),
+        outputOf(Output.ensure(Schema.String, "A title")),
+        outputOf(Output.ensure(Schema.String, "A title", "notEmpty")),
+        outputOf(Output.ensure(Schema.String, "A title"))
+      ])
+      assert.lengthOf(new Set(prints), 3)
+      assert.strictEqual(prints[1], prints[3])
+    }).pipe(play([]))
+  )
 })
+
+const Doubling = TriggerFlow.define("doubling", { input: Schema.Finite, result: Schema.Finite })
+const doubling = Doubling.build(
+  Doubling.start.pipe(
+    Chain.to("double", (n) => Effect.succeed(n * 2)),
+    Chain.result
+  )
+)
 
 const double = Evals.make("double", { dataset: numbers(1), subject: (n) => Effect.succeed(n * 2) }, [Scorer.exact()])
 
@@ -327,6 +353,9 @@ describe("types", () => {
     Evals.make("x", { dataset: letters, subject: triage }, [Scorer.numeric()])
     // @ts-expect-error the input is a text and no number
     Evals.make("x", { dataset: letters, subject: (n: number) => Effect.succeed(n) }, [])
+    // @ts-expect-error the flow takes a number and no text
+    Evals.make("x", { dataset: letters, subject: doubling }, [])
+    Evals.make("x", { dataset: numbers(1), subject: doubling }, [Scorer.numeric()])
     type Free = Effect.Effect<unknown, Evals.DatasetError | Evals.EvalInvalid>
     // @ts-expect-error the model is missing
     const needs: Free = Evals.run(urgent)
