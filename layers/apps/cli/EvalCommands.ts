@@ -7,7 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { createReadStream, existsSync } from "node:fs"
+import { createReadStream, existsSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
 import type { SessionStore } from "../../../services/SessionStore.ts"
 import * as Compare from "../../../src/evals/Compare.ts"
@@ -64,12 +64,15 @@ const filterOf = (texts: ReadonlyArray<string>) =>
     : ({ id, tags }: EncodedCase): boolean => texts.some((text) => id.includes(text) || tags.includes(text))
 
 const readLines = (file: string): Stream.Stream<Uint8Array, NotThere> =>
-  Stream.fromAsyncIterable<Uint8Array, NotThere>(
-    createReadStream(file),
-    (error) =>
-      new NotThere({
-        detail: `The dataset ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`
-      })
+  // Opened when it is read: what goes wrong before anybody looks would end the process.
+  Stream.suspend(() =>
+    Stream.fromAsyncIterable<Uint8Array, NotThere>(
+      createReadStream(file),
+      (error) =>
+        new NotThere({
+          detail: `The dataset ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`
+        })
+    )
   )
 
 const millis = (value: number): string => (value < 1000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`)
@@ -114,8 +117,9 @@ const baselineOf = (folder: string, named: string, name: string) =>
       const found = yield* Files.read(Files.find(folder, named))
       return found.name === name ? found : undefined
     }
-    const last = Files.list(folder, name).at(-1)
-    return last === undefined ? undefined : yield* Files.read(last)
+    // One that was interrupted has only some of the cases: it would let through what got worse in the others.
+    const last = yield* Files.latest(folder, name, ({ status }) => status === "completed")
+    return last?.report
   })
 
 const runnable = (self: AnyEval, options: Running.RunOptions<NotThere>) =>
@@ -159,7 +163,7 @@ const runFlags = {
   repeat: optionalInt("repeat", "How often each case is run"),
   baseline: Flag.String("baseline").pipe(
     Flag.withMetavar("<file or id>"),
-    Flag.withDescription("A report that must not be better; last: the latest of the eval"),
+    Flag.withDescription("A report that must not be better; last: the latest whole run of the eval"),
     Flag.optional
   ),
   worse: Flag.String("worse").pipe(
@@ -186,6 +190,8 @@ const run = Command.make("eval", runFlags, (flags) =>
       const out = Option.getOrUndefined(flags.out)
       if (out !== undefined && evals.length > 1)
         return yield* new Usage({ detail: `--out takes one report, and there are ${evals.length} evals. Name one.` })
+      if (out !== undefined && existsSync(out) && statSync(out).isDirectory())
+        return yield* new Usage({ detail: `--out ${out} is a folder. Name a file in it: ${join(out, "report.json")}` })
       const data = Option.getOrUndefined(flags.dataset)
       const dataFile = data === undefined ? undefined : resolve(data)
       if (dataFile !== undefined && !existsSync(dataFile))
@@ -200,7 +206,7 @@ const run = Command.make("eval", runFlags, (flags) =>
         for (const { name } of evals) {
           const baseline = yield* baselineOf(folder, named, name)
           if (baseline !== undefined) baselines.set(name, baseline)
-          else if (named === "last") yield* note(`There is no report of ${name} yet: nothing to compare with.`)
+          else if (named === "last") yield* note(`There is no whole report of ${name} yet: nothing to compare with.`)
         }
       if (named !== undefined && named !== "last" && baselines.size === 0)
         return yield* new Usage({
@@ -233,9 +239,14 @@ const run = Command.make("eval", runFlags, (flags) =>
               Effect.andThen(running.outcome),
               Effect.flatMap(({ report }) => keep(report)),
               Effect.flatMap((file) => note(`Interrupted; what was done is in ${file}`)),
-              Effect.ignore
+              Effect.catch(({ message }) => note(message))
             )
           )
+        )
+        const screen = yield* Screen
+        // Before anything else may go wrong; and where it cannot be kept, it is at least told.
+        const file = yield* Effect.uninterruptible(keep(report)).pipe(
+          Effect.tapError(() => (screen.json ? Effect.void : screen.out(Tables.report(report))))
         )
         yield* Fiber.join(shown)
         const baseline = baselines.get(self.name)
@@ -253,12 +264,11 @@ const run = Command.make("eval", runFlags, (flags) =>
         }
         const one: Ran = {
           report,
-          file: yield* keep(report),
+          file,
           misses: Gate.misses(report, gate),
           comparison: baseline === undefined ? undefined : Compare.reports(baseline, report)
         }
         ran.push(one)
-        const screen = yield* Screen
         if (screen.json) continue
         const compared = one.comparison === undefined ? "" : Tables.comparison(one.comparison)
         // Where it is piped the cases are told already.
@@ -317,9 +327,7 @@ const list = Command.make("list", {}, () =>
     }> = []
     const cells: Array<ReadonlyArray<string>> = []
     for (const { description, name, scorers } of project.evals) {
-      const files = Files.list(folder, name)
-      const latest = files.at(-1)
-      const last = latest === undefined ? undefined : yield* Files.read(latest)
+      const { file: latest, report: last } = (yield* Files.latest(folder, name)) ?? {}
       const names = scorers.map((scorer) => scorer.name)
       const { passed = 0, cases = 0 } = last?.summary ?? {}
       rows.push({

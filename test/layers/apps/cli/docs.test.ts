@@ -27,7 +27,7 @@ const steady = (text: string, root: string): string =>
     .replaceAll(root, "/tmp/sample")
     .replaceAll(/\b[\d.]+ m?s\b/g, "<time>")
     .replaceAll(/"(timeToFirstToken|duration|startedAt|closedAt)":[\d.]+/g, '"$1":0')
-    .replaceAll(/\d{8}T\d{6}Z-[\da-f]{32}/g, "<run>")
+    .replaceAll(/\d{8}T\d{9}Z-[\da-f]{32}/g, "<run>")
     .replaceAll(/\b[\da-f]{32}\b/g, "<id>")
     .replaceAll(/"fingerprint":"\w+"/g, '"fingerprint":"0"')
     .replaceAll(/^(✓ (?:node|effigent|package \S+): )[\d.]+/gm, "$1<version>")

@@ -1,10 +1,13 @@
 // `effigent eval`: a process of its own over evals of a configuration, their reports, gates and comparisons.
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { once } from "node:events"
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { createServer } from "node:net"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
 import { Report } from "effigent/evals"
+import * as Files from "../../../../layers/apps/cli/EvalFiles.ts"
 import { atTerminal, effigent, ended, folder, json, start } from "./support.ts"
 
 const config = `import { Effect, Schema } from "effect"
@@ -74,7 +77,7 @@ duration: median <time>, p95 <time>; first token: median <time>
     )
     const files = reportsOf(root)
     assert.lengthOf(files, 2)
-    for (const file of files) assert.match(file, /(urgent|greet-all)-\d{8}T\d{6}Z-[\da-f]+\.json$/)
+    for (const file of files) assert.match(file, /(urgent|greet-all)-\d{8}T\d{9}Z-[\da-f]+\.json$/)
     const urgent = await read(files.find((file) => file.includes("urgent-")) ?? "")
     assert.deepInclude(urgent.summary, { cases: 3, passed: 2 })
   })
@@ -196,6 +199,72 @@ export default defineConfig({ evals: [loud] })
     const report = await read(file)
     assert.strictEqual(report.status, "interrupted")
     assert.deepInclude(report.summary, { cases: 3, done: 1, passed: 1 })
+    // It is no baseline: what it has not run could be anything.
+    const next = await effigent(root, ["eval", "urgent", "--baseline", "last", "--min", "0.5"])
+    assert.strictEqual(next.code, 0, next.err)
+    assert.include(next.err, "There is no whole report of urgent yet: nothing to compare with.")
+    const worse = await effigent(root, ["eval", "urgent", "--baseline", "last"], { env: { MARK: "?" } })
+    assert.include(worse.err, "exact is 0.6667 worse than before, and may be 0 (fire, lunch)")
+  }, 60_000)
+
+  it("takes as the latest report the one that began last, of an eval of exactly that name", async () => {
+    const evals = (...names: ReadonlyArray<string>) => `import { Effect, Schema } from "effect"
+import { defineConfig } from "effigent/config"
+import { Dataset, Evals, Scorer } from "effigent/evals"
+const one = (name, right) => Evals.make(name, {
+  dataset: Dataset.make({ name: "n", input: Schema.String, cases: [{ id: "a", input: "a" }] }),
+  subject: (input) => Effect.succeed(input)
+}, [Scorer.make("s", { score: () => Effect.succeed(right) })])
+export default defineConfig({ evals: [${names.join(", ")}] })
+`
+    const root = project({ "effigent.config.ts": evals('one("a b", true)', 'one("a-b", false)') })
+    assert.strictEqual((await effigent(root, ["eval"])).code, 0)
+    // That of "a-b" came later, and its files begin the same.
+    const again = await effigent(root, ["eval", "--baseline", "last"])
+    assert.strictEqual(again.code, 0, again.err)
+    const list = await effigent(root, ["eval", "list"])
+    assert.match(list.out, /^a b {3}s .* 1 of 1 passed\na-b {3}s .* 0 of 1 passed\n$/m)
+    // Two runs within one second.
+    const at = join(root, ".effigent/evals")
+    const sample = await read(reportsOf(root).find((file) => file.includes("a-b-")) ?? "")
+    const keep = (id: string, startedAt: number) => {
+      const report = { ...sample, name: "a-b", id, startedAt }
+      return Effect.runPromise(Files.save(join(at, Files.nameOf(report)), report))
+    }
+    const second = Date.UTC(2099, 0, 1)
+    await keep("ffff", second + 100)
+    await keep("0000", second + 900)
+    const rows = json((await effigent(root, ["eval", "list", "--json"])).out)
+    assert.deepNestedInclude({ rows }, { "rows[1].last.id": "0000" })
+  }, 60_000)
+
+  it("keeps no part of a report that cannot be written, and tells what it has measured", async () => {
+    const root = project({ "there/file": "" })
+    const out = await effigent(root, ["eval", "urgent", "--out", "there"])
+    assert.strictEqual(out.code, 2)
+    assert.include(out.err, "--out there is a folder. Name a file in it: there/report.json")
+    assert.notInclude(out.err, "fire")
+    const below = await effigent(root, ["eval", "urgent", "--out", "there/file/report.json"])
+    assert.strictEqual(below.code, 2)
+    assert.include(below.err, "The report cannot be written to")
+    assert.include(below.out, "urgent: 2 of 3 cases passed")
+    assert.deepStrictEqual(readdirSync(join(root, "there")), ["file"])
+  })
+
+  it("ends with code 5 where a dataset cannot be opened, however late it is read", async () => {
+    const slow = config.replace(
+      "const letters = Dataset.make({",
+      'const letters = Effect.andThen(Effect.sleep("300 millis"), Dataset.make({'
+    )
+    const root = project({ "effigent.config.ts": slow.replace("  ]\n})\nconst mark", "  ]\n}))\nconst mark") })
+    // A socket is there, and cannot be opened.
+    const server = createServer()
+    server.listen(join(root, "letters.jsonl"))
+    await once(server, "listening")
+    const { code, err } = await effigent(root, ["eval", "urgent", "--dataset", "letters.jsonl"])
+    server.close()
+    assert.strictEqual(code, 5, err)
+    assert.match(err, /✗ The dataset .*letters\.jsonl cannot be read: ENXIO/)
   })
 
   it("shows on a terminal how far it is, and the cases that do not pass", async () => {
