@@ -194,6 +194,12 @@ const describe = (source: Source, node: Declared): ReadonlyArray<Described> => {
 const moduleName = (name: { readonly type: string; readonly name?: string; readonly value?: unknown }): string =>
   name.name ?? String(name.value)
 
+/** Of what is handed on as a type alone the types: the value of its name is not there. */
+const asType = (one: Export): Export => {
+  const types = one.signatures.filter((text) => /^(?:interface|type) /.test(text))
+  return types.length === 0 ? one : { ...one, signatures: types }
+}
+
 /** All exports of a file, those that it hands on from others among them. */
 const exportsOf = (sources: ReadonlyMap<string, Source>, file: string): ReadonlyArray<Export> => {
   const source = sources.get(file)
@@ -233,7 +239,8 @@ const exportsOf = (sources: ReadonlyMap<string, Source>, file: string): Readonly
   for (const node of source.program.body) {
     if (node.type === "ExportAllDeclaration") {
       if (node.exported !== null) continue
-      for (const one of exportsOf(sources, resolve(node.source.value))) add(one)
+      for (const one of exportsOf(sources, resolve(node.source.value)))
+        add(node.exportKind === "type" ? asType(one) : one)
     } else if (node.type === "ExportNamedDeclaration") {
       const { declaration } = node
       if (declaration !== null) {
@@ -243,7 +250,7 @@ const exportsOf = (sources: ReadonlyMap<string, Source>, file: string): Readonly
         continue
       }
       const doc = docBefore(source, node.start)
-      for (const { exported, local } of node.specifiers) {
+      for (const { exportKind, exported, local } of node.specifiers) {
         const name = moduleName(exported)
         if (node.source === null) {
           const own = source.program.body.find(
@@ -262,7 +269,9 @@ const exportsOf = (sources: ReadonlyMap<string, Source>, file: string): Readonly
           continue
         }
         const from = exportsOf(sources, resolve(node.source.value)).find((one) => one.name === moduleName(local))
-        if (from !== undefined) add({ ...from, name, doc: from.doc === "" ? doc : from.doc })
+        if (from === undefined) continue
+        const isType = node.exportKind === "type" || exportKind === "type"
+        add({ ...(isType ? asType(from) : from), name, doc: from.doc === "" ? doc : from.doc })
       }
     }
   }

@@ -20,7 +20,7 @@ export * as Thing from "./Thing.ts"
 import { Refused } from "./Refused.ts"
 
 /** The one error. @category errors */
-export { Late, Refused } from "./Refused.ts"
+export { Late, Refused, type Told } from "./Refused.ts"
 
 /** Either. @category errors */
 export type ThingError = Refused
@@ -60,6 +60,12 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", {
   }
 }
 
+/** What is told. @category models */
+export const Told = Schema.Struct({ text: Schema.String })
+
+/** What is told, as a type. @category models */
+export type Told = typeof Told.Type
+
 /** It was too late. @category errors */
 export class Late extends Data.TaggedError("TooLate")<{
   /** By how much. */
@@ -94,10 +100,13 @@ describe("the reference", () => {
         "  - `both(a: string): (b: number) => string`",
         "  - `both(b: number, a: string): string`",
         "  - `interface Shape { width, height }`",
+        "  - `type Told = typeof Told.Type`",
         "- **Refused**: Somebody said no: `why` says for what reason. ([src/Refused.ts](../../src/Refused.ts)) [Its page](../errors/Refused.md)."
       ])
         assert.include(page.split("\n"), line)
       assert.notInclude(page, "secret")
+      // Handed on as a type alone: there is no such value.
+      assert.notInclude(page, "Told = Schema.Struct")
     }))
 
   it("writes what is missing, keeps what is written by hand, and is current afterwards", () =>
