@@ -34,7 +34,7 @@ export class GateFailed extends Schema.TaggedError<GateFailed>()("GateFailed", {
   table: Schema.String
 }) {
   override get message(): string {
-    return `Eval ${this.eval}: ${this.misses.map(({ message }) => message).join("; ")}\n${this.table}`
+    return `${Tables.clean(`Eval ${this.eval}: ${this.misses.map(({ message }) => message).join("; ")}`)}\n${this.table}`
   }
 }
 

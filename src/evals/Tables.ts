@@ -14,8 +14,8 @@ export interface TableOptions {
   readonly limit?: number | undefined
 }
 
-// Nothing of what models say may move a cursor.
-const clean = (text: string): string =>
+/** A text in one line in which nothing moves a cursor, whatever models and files say. @category conversions */
+export const clean = (text: string): string =>
   text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g, " ")
 
 const cut = (text: string, most: number): string => {
@@ -79,7 +79,7 @@ export const report = (report: Report, options: TableOptions = {}): string => {
     ...(used.cost === undefined ? [] : [`cost ${Math.round(used.cost * 1e6) / 1e6}`]),
     millis(report.finishedAt - report.startedAt)
   ]
-  const head = `${name}: ${facts.join(", ")}${status === "completed" ? "" : ` (${status}${report.reason === undefined ? "" : `: ${clean(report.reason)}`})`}\n`
+  const head = `${clean(name)}: ${facts.join(", ")}${status === "completed" ? "" : ` (${status}${report.reason === undefined ? "" : `: ${clean(report.reason)}`})`}\n`
   const rows = [
     ["scorer", "mean", "95 %", "passed"],
     ...Object.entries(summary.scores).map(([scorer, one]) => [
@@ -138,6 +138,6 @@ export const comparison = (found: Comparison, options: Pick<TableOptions, "limit
   ]
   const differ = fingerprint.isSame
     ? "no difference in what was run is known"
-    : `differs in: ${fingerprint.differ.join(", ")}`
-  return `${found.before} -> ${found.after}\n${columns(rows)}${lists.join("")}McNemar p ${probability.toFixed(3)}; ${differ}\n`
+    : `differs in: ${fingerprint.differ.map(clean).join(", ")}`
+  return `${clean(found.before)} -> ${clean(found.after)}\n${columns(rows)}${lists.join("")}McNemar p ${probability.toFixed(3)}; ${differ}\n`
 }

@@ -219,6 +219,18 @@ describe("a gate with odd limits and reports", () => {
 })
 
 describe("a table", () => {
+  it.effect("holds nothing that moves a cursor of what reports from elsewhere say of themselves", () =>
+    Effect.gen(function* () {
+      const plain = yield* report(["a"], { inputs: ["a\u001b[2J"] })
+      const one = { ...plain, id: "r\u001b[31m", name: "n\u009b31m", status: "stopped" as const, reason: "x\u001b[1m" }
+      const parts = { ...plain.fingerprint.parts, "p\u001b[2J": "1" }
+      const other = { ...plain, fingerprint: { whole: "w", parts } }
+      const failed = yield* Effect.flip(Gate.check(one, { min: 1 }))
+      for (const text of [Tables.report(one), Tables.comparison(Compare.reports(one, other)), failed.message])
+        assert.notMatch(text, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+    })
+  )
+
   it.effect("holds nothing that moves a cursor, and is cut where it is told", () =>
     Effect.gen(function* () {
       const { report: one } = yield* Evals.run(
