@@ -163,7 +163,7 @@ const within = (
         const details = { value, limit }
         if (value <= limit) return { score: 1, details }
         return {
-          score: limit / value,
+          score: limit > 0 ? limit / value : 0,
           details,
           reason: `${Math.round(value * 1e6) / 1e6}${unit}, more than ${limit}${unit}`
         }

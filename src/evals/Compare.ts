@@ -19,7 +19,7 @@ export interface Difference {
   /** The mean over the common cases before and after; null where there is none that both scored. */
   readonly before: number | null
   readonly after: number | null
-  /** After less before, with its 95 % interval. */
+  /** After less before, with its 95 % interval; that is null for a single case. */
   readonly difference: number | null
   readonly low: number | null
   readonly high: number | null
@@ -78,8 +78,9 @@ const differenceOf = (pairs: ReadonlyArray<readonly [Case, Case]>, scorer: strin
     before: of(({ before }) => before),
     after: of(({ after }) => after),
     difference: spread?.mean ?? null,
-    low: spread?.low ?? null,
-    high: spread?.high ?? null,
+    // One pair says nothing of how differences are spread.
+    low: common.length < 2 ? null : (spread?.low ?? null),
+    high: common.length < 2 ? null : (spread?.high ?? null),
     n: common.length,
     worse: common.filter(({ after, before }) => after < before).map(({ id }) => id),
     better: common.filter(({ after, before }) => after > before).map(({ id }) => id)

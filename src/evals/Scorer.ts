@@ -278,6 +278,9 @@ export const contains: {
   const { ignore = [], not = [], texts } = options
   const normal = (text: string) => Matching.normalText(text, ignore)
   return pure("contains", options, { texts: texts ?? null, not, ignore }, ({ expected, output }) => {
+    // Nothing to look for is nothing that was found.
+    if (texts === undefined && expected === undefined && not.length === 0)
+      return { score: null, reason: "there is no text to look for" }
     const text = normal(textOf(output))
     const wanted = texts ?? textsOf(expected)
     const found = not.filter((one) => text.includes(normal(one)))

@@ -41,6 +41,14 @@ describe("a comparison", () => {
     })
   )
 
+  it.effect("gives no interval of a single case", () =>
+    Effect.gen(function* () {
+      const one = yield* report([], { inputs: ["a"] })
+      const { exact } = Compare.reports(one, yield* report(["a"], { inputs: ["a"] })).scores
+      assert.deepInclude(exact, { difference: 1, low: null, high: null, n: 1 })
+    })
+  )
+
   it.effect("names what is fixed, broken and the same, with paired statistics", () =>
     Effect.gen(function* () {
       const found = Compare.reports(yield* report(["a", "b"]), yield* report(["b", "c", "d"]))

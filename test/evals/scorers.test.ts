@@ -63,6 +63,11 @@ describe("texts and values", () => {
         reason: 'lacks "dog"'
       })
       assert.strictEqual(yield* of(Scorer.contains({ texts: ["CAT"], ignore: ["case"] }), { pet: "cat" }, undefined), 1)
+      assert.deepStrictEqual(yield* score(Scorer.contains(), "the cat sat", undefined), {
+        score: null,
+        reason: "there is no text to look for"
+      })
+      assert.strictEqual(yield* of(Scorer.contains({ not: ["dog"] }), "the cat sat", undefined), 1)
       const clean = Scorer.contains({ texts: ["sorry"], not: ["As an AI"] })
       assert.deepStrictEqual(yield* score(clean, "As an AI, I am sorry", undefined), {
         score: 0,
@@ -241,6 +246,8 @@ describe("performance", () => {
       const limits: ReadonlyArray<readonly [Scorer.Scorer<unknown, unknown, unknown>, number]> = [
         [ActionScorer.latency(200), 1],
         [ActionScorer.latency(100), 0.5],
+        [ActionScorer.latency(-1), 0],
+        [ActionScorer.latency(Number.NaN), 0],
         [ActionScorer.timeToFirstToken(40), 0.5],
         [ActionScorer.tokens(50), 1],
         [ActionScorer.tokens(25), 0.5],
