@@ -123,6 +123,12 @@ export class Meter {
   readonly measure = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(Watching.Current, (outer) => Effect.provideService(work, Watching.Current, this.watched(outer)))
 
+  /** Begins another try: time is that of the last one, as durations are; what it used and called is added up. */
+  begin(): void {
+    this.sentAt = undefined
+    this.firstAt = undefined
+  }
+
   /** What was used so far. */
   get used(): Used {
     return {

@@ -47,7 +47,7 @@ export const Used = Schema.Struct({
   usage: RunUsage,
   /** Money, by the prices that the eval was given; absent where it was given none. */
   cost: optional(Schema.Finite),
-  /** Milliseconds from the first sending to the first piece of text or reasoning; absent where none came. */
+  /** Milliseconds from the first sending of the last try to its first piece of text or reasoning; absent where none came. */
   timeToFirstToken: optional(Schema.Finite)
 })
 

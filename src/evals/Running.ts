@@ -273,6 +273,7 @@ export const start = Effect.fnUntraced(function* <A, E, R, L, E2 = never, R2 = n
     let [tries, startedAt] = [0, 0]
     const once = Effect.suspend(() => {
       tries++
+      meter.begin()
       startedAt = now()
       return limited(task.ask(sample), "subject", settings.timeout)
     })

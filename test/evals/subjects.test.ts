@@ -1,6 +1,6 @@
 // What evals run: agents, flows and functions; what they use and call, budgets, fingerprints, types.
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Schema } from "effect"
+import { Context, Effect, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent, Output } from "effigent"
 import { Action, Actions } from "effigent/action"
@@ -216,6 +216,31 @@ const post = Post.build(
     Chain.result
   )
 )
+
+describe("a subject that is tried again", () => {
+  it.effect("has the time to the first token of its last try, as it has its duration", () =>
+    Effect.gen(function* () {
+      const asks = Evals.make(
+        "asks",
+        {
+          dataset: Dataset.make({ name: "texts", input: Schema.String, cases: [{ input: "a" }] }),
+          subject: Agent.make({}),
+          retry: { times: 1, schedule: Schedule.spaced("1 minute") }
+        },
+        [ActionScorer.timeToFirstToken(500), ActionScorer.latency(500)]
+      )
+      const fiber = yield* Effect.forkChild(Evals.run(asks))
+      yield* TestClock.adjust("2 minutes")
+      const { report } = yield* Fiber.join(fiber)
+      const [sample] = report.cases[0]?.samples ?? []
+      assert.deepInclude(sample, { tries: 2, duration: 200 })
+      assert.isAtMost(sample?.used.timeToFirstToken ?? Infinity, 200)
+      assert.isTrue(sample?.passed)
+    }).pipe(
+      play([ScriptedModel.fail(new RateLimited({ detail: "wait" })), ScriptedModel.text("hi", { delay: "200 millis" })])
+    )
+  )
+})
 
 describe("a subject that is a flow", () => {
   it.effect("is run for each case; what agents in its steps use is told", () =>
