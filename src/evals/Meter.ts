@@ -134,7 +134,8 @@ export class Meter {
     return {
       requests: this.requests,
       usage: { ...this.usage },
-      ...(this.price === undefined ? {} : { cost: this.cost }),
+      // A price that is no number, as that of a model which the prices lack, is not known.
+      ...(this.price === undefined || !Number.isFinite(this.cost) ? {} : { cost: this.cost }),
       ...(this.firstAt === undefined || this.sentAt === undefined
         ? {}
         : { timeToFirstToken: this.firstAt - this.sentAt })

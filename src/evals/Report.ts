@@ -45,7 +45,7 @@ export const Used = Schema.Struct({
   /** How many were sent. */
   requests: Schema.Int,
   usage: RunUsage,
-  /** Money, by the prices that the eval was given; absent where it was given none. */
+  /** Money, by the prices that the eval was given; absent where it was given none, or one of them is no number. */
   cost: optional(Schema.Finite),
   /** Milliseconds from the first sending of the last try to its first piece of text or reasoning; absent where none came. */
   timeToFirstToken: optional(Schema.Finite)

@@ -20,7 +20,7 @@ import * as Text from "../prompt/Text.ts"
 import * as Budget from "../request/Budget.ts"
 import type * as Dataset from "./Dataset.ts"
 import type { Eval, Prepared, Settings, Task } from "./Eval.ts"
-import { type DatasetError, type EvalInvalid, EvalTimeout } from "./EvalError.ts"
+import { type DatasetError, EvalInvalid, EvalTimeout } from "./EvalError.ts"
 import { Meter } from "./Meter.ts"
 import { type Failure, format, type Report, type Sample, type Scored } from "./Report.ts"
 import type * as Scorer from "./Scorer.ts"
@@ -153,8 +153,11 @@ class Book<A, E> {
     this.id = id
     this.startedAt = startedAt
     this.repeat = whole(settings.repeat, 1)
-    this.concurrency = whole(settings.concurrency, 4)
-    this.timeout = settings.timeout === undefined ? undefined : Duration.toMillis(settings.timeout)
+    const concurrency = whole(settings.concurrency, 4)
+    // JSON has no infinity: without a limit all are at work at once, and a time without an end is none.
+    this.concurrency = Number.isFinite(concurrency) ? concurrency : Math.max(1, tasks.length * this.repeat)
+    const timeout = settings.timeout === undefined ? Number.NaN : Duration.toMillis(settings.timeout)
+    this.timeout = Number.isFinite(timeout) ? timeout : undefined
     this.kept = tasks.map(() => Array.from({ length: this.repeat }, () => undefined))
   }
 
@@ -243,6 +246,8 @@ export const start = Effect.fnUntraced(function* <A, E, R, L, E2 = never, R2 = n
   options: RunOptions<E2, R2> = {}
 ): Effect.fn.Return<Running<A, E>, L | E2 | DatasetError | EvalInvalid, R | R2 | Scope.Scope> {
   const settings = { ...self.settings, ...options }
+  if (settings.repeat === Number.POSITIVE_INFINITY)
+    return yield* new EvalInvalid({ eval: self.name, detail: "repeat is infinite. Give a whole number from 1 on." })
   const prepared = yield* self.prepare(options.jsonl)
   const tasks = choose(prepared.tasks, options)
   const clock = yield* Clock.Clock

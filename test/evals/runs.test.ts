@@ -474,6 +474,17 @@ describe("a run", () => {
     })
   )
 
+  it.effect("can be read again whatever its limits were, and is not begun with an infinite repeat", () =>
+    Effect.gen(function* () {
+      const { report } = yield* Evals.run(double, { concurrency: Infinity, timeout: Duration.infinity })
+      assert.deepStrictEqual(yield* Report.fromText(Report.toText(report)), report)
+      assert.strictEqual(report.settings.concurrency, 4)
+      assert.notProperty(report.settings, "timeout")
+      const error = yield* Effect.flip(Evals.run(double, { repeat: Infinity }))
+      assert.strictEqual(error.message, "Eval double: repeat is infinite. Give a whole number from 1 on.")
+    })
+  )
+
   it.effect("can be written, and read again by its Schema", () =>
     Effect.gen(function* () {
       const { report } = yield* Evals.run(double)

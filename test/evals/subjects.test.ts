@@ -4,7 +4,7 @@ import { Context, Effect, Fiber, Layer, Schedule, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Agent, Output } from "effigent"
 import { Action, Actions } from "effigent/action"
-import { ActionScorer, Dataset, Evals, Judge, Scorer } from "effigent/evals"
+import { ActionScorer, Dataset, Evals, Judge, Report, Scorer } from "effigent/evals"
 import { Runs } from "effigent/run"
 import { RateLimited } from "effigent/services/ModelError"
 import type { ModelProvider } from "effigent/services/ModelProvider"
@@ -216,6 +216,27 @@ const post = Post.build(
     Chain.result
   )
 )
+
+describe("a price that is not known", () => {
+  it.effect("is left out, so that the report can be read again", () =>
+    Effect.gen(function* () {
+      const prices: { readonly [model: string]: number } = {}
+      const asks = Evals.make(
+        "asks",
+        {
+          dataset: Dataset.make({ name: "texts", input: Schema.String, cases: [{ input: "a" }] }),
+          subject: Agent.make({}),
+          cost: ({ outputTokens = 0 }, model) => outputTokens * (prices[model ?? ""] ?? Number.NaN)
+        },
+        [ActionScorer.cost(1)]
+      )
+      const { report } = yield* Evals.run(asks)
+      assert.deepStrictEqual(yield* Report.fromText(Report.toText(report)), report)
+      assert.notProperty(report.summary.used, "cost")
+      assert.strictEqual(report.cases[0]?.samples[0]?.scores["cost"]?.reason, "was not measured")
+    }).pipe(play([ScriptedModel.text("hi", { usage: { outputTokens: 5 } })]))
+  )
+})
 
 describe("a subject that is tried again", () => {
   it.effect("has the time to the first token of its last try, as it has its duration", () =>
