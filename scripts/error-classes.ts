@@ -54,10 +54,6 @@ export const errorsOf = ({ entries, sources }: Api): ReadonlyArray<ErrorClass> =
   return [...found.values()].sort((a, b) => a.tag.localeCompare(b.tag))
 }
 
-/** The tags of the errors that the API has, by the file and the name of their classes. */
-export const errorTags = (api: Api): ReadonlyMap<string, string> =>
-  new Map(errorsOf(api).map(({ export: { declaredAs, file }, tag }) => [`${file} ${declaredAs}`, tag]))
-
 /** A field of an error. */
 export interface Field {
   readonly name: string
