@@ -23,11 +23,18 @@ export class Listeners {
   /** Succeeds when one of some signals comes. */
   next(...signals: ReadonlyArray<Signal>): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      const listener = { signals, hear: () => resume(Effect.void) }
+      const off = () => {
+        const at = this.all.indexOf(listener)
+        if (at >= 0) this.all.splice(at, 1)
+      }
+      // Whoever has heard of one does not take the next one from others.
+      const hear = () => {
+        off()
+        resume(Effect.void)
+      }
+      const listener = { signals, hear }
       this.all.push(listener)
-      return Effect.sync(() => {
-        this.all.splice(this.all.indexOf(listener), 1)
-      })
+      return Effect.sync(off)
     })
   }
 }
