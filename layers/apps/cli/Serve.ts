@@ -135,8 +135,14 @@ export const serve = Command.make(
         const given = token.length > 0 ? token : fromEnvironment === "" ? [] : [fromEnvironment]
         if (!auth && token.length > 0)
           return yield* new Usage({ detail: "--no-auth and --token exclude each other: say which one you mean." })
-        if (given.some((text) => text.replace(/^[\w.-]+=/, "") === ""))
-          return yield* new Usage({ detail: "A token is empty. Give --token name=token." })
+        // What base64 ends with is no token behind a name: everybody could guess it.
+        if (given.some((text) => /^=*$/.test(text.replace(/^[\w.-]+=/, ""))))
+          return yield* new Usage({
+            detail: "A token is empty. Give --token name=token; one that ends with = has to have a name before it."
+          })
+        const named = tokensOf(given)
+        if (Object.keys(named).length < given.length)
+          return yield* new Usage({ detail: "Two tokens have one name. Give each a name of its own." })
         const isAsked = auth && given.length > 0
         const wrong = cors.find((origin) => !/^https?:\/\/[^/\s]+$/.test(origin))
         if (wrong !== undefined)
@@ -153,7 +159,7 @@ export const serve = Command.make(
         const asServer = { isServer: true, runner: `${hostname()}:${baseUrl}` }
         const opened = studio ? yield* Studio.open(project, { host: asServer }) : undefined
         const all = opened === undefined ? yield* servicesOf(project, asServer) : opened.services
-        const options = { cors, disconnect, docs, ...(isAsked ? { auth: Auth.bearer(tokensOf(given)) } : {}) }
+        const options = { cors, disconnect, docs, ...(isAsked ? { auth: Auth.bearer(named) } : {}) }
         const api = Http.layer(definitionOf(project, { title: "Effigent" }), options)
         // What the agents need is in the Layer of the project, as the type of `defineConfig` says.
         const needed = api as Layer.Layer<never, Http.UnsafeBinding, HttpServer.HttpServer>

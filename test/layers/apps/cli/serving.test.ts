@@ -141,6 +141,9 @@ describe("effigent serve", () => {
     await refused(["--port", "0", "--host", "0.0.0.0", "--no-auth"], "--token", 2, { EFFIGENT_TOKEN: "x" })
     await refused(["--no-auth", "--token", "a=b"], "exclude each other")
     await refused(["--token", "ada="], "is empty")
+    // What base64 ends with is not taken for a token behind a name.
+    await refused([], "is empty", 2, { EFFIGENT_TOKEN: "c2VjcmV0LW9mLWFkYQ==" })
+    await refused(["--token", "ada=one", "--token", "ada=two"], "Two tokens have one name")
     await refused(["--cors", "https://example.org/path"], "is no origin")
     await refused(["--port", "70000"], "is no port")
     const taken = createServer()
