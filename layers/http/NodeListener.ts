@@ -26,7 +26,12 @@ export const nodeListener =
         return
       }
       const response = await handler(requestOf(incoming, controller.signal))
-      outgoing.writeHead(response.status, Object.fromEntries(response.headers))
+      const cookies = response.headers.getSetCookie()
+      outgoing.writeHead(response.status, {
+        ...Object.fromEntries(response.headers),
+        // The one header of which each has a line of its own.
+        ...(cookies.length === 0 ? {} : { "set-cookie": cookies })
+      })
       if (response.body === null) {
         outgoing.end()
         return
@@ -80,8 +85,13 @@ const lost = JSON.stringify({
     "Something before the listener has read the body and left it nowhere. Mount the listener before it, or leave the body in `request.body`."
 })
 
+// The name of a host with its port, and nothing that would be a path: the path is that of which the server around knows.
+const isHost = (host: string): boolean => /^[^\s/?#@\\]+$/.test(host)
+
 const requestOf = (incoming: IncomingMessage, signal: AbortSignal): Request => {
   const { headers, method = "GET", url = "/" } = incoming
+  const host = headers.host ?? "localhost"
+  if (!isHost(host) || !url.startsWith("/")) throw new TypeError("The host or the path is none.")
   const sent = new Headers()
   for (const [name, value] of Object.entries(headers))
     if (value !== undefined) for (const one of Array.isArray(value) ? value : [value]) sent.append(name, one)
@@ -93,9 +103,9 @@ const requestOf = (incoming: IncomingMessage, signal: AbortSignal): Request => {
     // It is written anew, and its length is another one.
     sent.delete("transfer-encoding")
     sent.set("content-length", String(Buffer.byteLength(body)))
-    return new Request(`http://${headers.host ?? "localhost"}${url}`, { method, headers: sent, signal, body })
+    return new Request(`http://${host}${url}`, { method, headers: sent, signal, body })
   }
-  return new Request(`http://${headers.host ?? "localhost"}${url}`, {
+  return new Request(`http://${host}${url}`, {
     method,
     headers: sent,
     signal,

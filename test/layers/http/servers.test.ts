@@ -182,3 +182,38 @@ describe("a body that nobody can find", () => {
     }).pipe(Effect.provide(ScriptedModel.layer([])))
   )
 })
+
+describe("a listener of Node", () => {
+  const echoing = nodeListener(async ({ url }) => {
+    const headers = new Headers({ "x-url": url })
+    headers.append("set-cookie", "a=1; Path=/")
+    headers.append("set-cookie", "b=2; Path=/")
+    return new Response(null, { headers })
+  })
+
+  it.live("sets each cookie", () =>
+    Effect.gen(function* () {
+      const port = yield* listen(echoing)
+      const response = yield* Effect.promise(() => fetch(`http://127.0.0.1:${port}/x`))
+      assert.deepStrictEqual(response.headers.getSetCookie(), ["a=1; Path=/", "b=2; Path=/"])
+    })
+  )
+
+  it.live("takes the path from the path alone, whatever is sent as the host", () =>
+    Effect.gen(function* () {
+      const port = yield* listen(echoing)
+      const ask = (first: string, host: string) =>
+        Effect.gen(function* () {
+          const socket = yield* raw(port)
+          socket.write(`${first} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`)
+          yield* until(() => socket.isClosed)
+          return [socket.status, /x-url: (.*)\r/i.exec(socket.text)?.[1]]
+        })
+      assert.deepStrictEqual(yield* ask("GET /open?x=1", "a.example:80"), [200, "http://a.example/open?x=1"])
+      assert.deepStrictEqual(yield* ask("GET /open", "[::1]:81"), [200, "http://[::1]:81/open"])
+      // Whoever mounts it has let `/open` through, and nothing else.
+      for (const host of ["a.example/agents/echo/run?", "a.example#", "me@a.example", "a.example\\agents"])
+        assert.deepStrictEqual(yield* ask("GET /open", host), [400, undefined], host)
+    })
+  )
+})
