@@ -107,16 +107,14 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     run: Runs.AnyRun,
     where: { readonly after: number; readonly disconnect: "abort" | "detach"; readonly once: boolean }
   ) =>
-    Effect.andThen(
-      connection.follow(
-        {
-          events: run.events({ after: Math.max(0, where.after) }),
-          encode: (event) => Sockets.message(agentRuns.jsonOf(run, event), { id: event.sequence }),
-          end: Effect.map(run.status, ended)
-        },
-        where.once
-      ),
-      agentRuns.attend(run, where.disconnect)
+    connection.follow(
+      {
+        events: run.events({ after: Math.max(0, where.after) }),
+        encode: (event) => Sockets.message(agentRuns.jsonOf(run, event), { id: event.sequence }),
+        end: Effect.map(run.status, ended),
+        attend: agentRuns.attend(run, where.disconnect)
+      },
+      where.once
     )
 
   const agentSocket = (agent: Options["agents"][number]) => {

@@ -14,7 +14,7 @@ import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import * as Problem from "./Problem.ts"
@@ -99,6 +99,8 @@ export interface Followed<A> {
   readonly encode: (event: A) => string
   /** What follows the last event. */
   readonly end: Effect.Effect<string>
+  /** What is held while it is told, and no longer: a socket may tell of any number of sources, one after the other. */
+  readonly attend?: Effect.Effect<void, never, Scope.Scope>
 }
 
 /**
@@ -257,6 +259,9 @@ const talk = Effect.fnUntraced(function* <C, R>(talk: Talk<C, R>): Effect.fn.Ret
     follow: (source, once) =>
       Effect.gen(function* () {
         if (isFollowing()) return yield* busy
+        // Ends with the socket too, should nothing be told any more.
+        const held = yield* Scope.fork(yield* Effect.scope)
+        if (source.attend !== undefined) yield* Scope.provide(source.attend, held)
         const pump = source.events.pipe(
           Stream.runForEachArray((events) => {
             for (const event of events) reader.offer(source.encode(event))
@@ -268,7 +273,8 @@ const talk = Effect.fnUntraced(function* <C, R>(talk: Talk<C, R>): Effect.fn.Ret
               reader.offer(Exit.isSuccess(exit) ? exit.value : problemOf(exit.cause))
               if (once) end(codes.ended, "the stream has ended")
             })
-          )
+          ),
+          Effect.onExit((exit) => Scope.close(held, exit))
         )
         following = yield* Effect.forkScoped(pump)
         reader.pump = following

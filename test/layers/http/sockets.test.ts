@@ -1,14 +1,21 @@
 // WebSockets on a real server: runs and executions started, told, asked and ended over one connection; who may connect;
 // and what peers do that do not read, do not answer, send too much, or send what nobody can read.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
+import { Context, Effect, Fiber, Layer, Redacted, Schema } from "effect"
 import { Agent } from "effigent"
 import { Action, Actions } from "effigent/action"
 import { ExecutionHosts } from "effigent/layers/host"
 import { Auth, Http } from "effigent/layers/http"
 import { ScriptedModel } from "effigent/testing"
 import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
+import { Runs } from "effigent/run"
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
 import { raw, start, until } from "./support.ts"
+
+setFlagsFromString("--expose-gc")
+// The collector of this flag takes nothing.
+const collect = runInNewContext("gc") as () => void
 
 const plain = Agent.make({ instruct: "Answer." })
 const typed = Http.agent(Agent.make({ instruct: "Answer." }), { input: Schema.Struct({ letter: Schema.String }) })
@@ -119,6 +126,27 @@ describe("the socket of an agent", () => {
       )
       one.say({ type: "start", input: "y" })
       yield* until(() => one.of("end").length === 2)
+      assert.isUndefined(one.closed)
+    })
+  )
+
+  it.live("keeps nothing of the runs that it has told of, however many there are", () =>
+    Effect.gen(function* () {
+      const steps = Array.from({ length: 4 }, () => ScriptedModel.text("said"))
+      const services = Layer.merge(ScriptedModel.layer(steps), Runs.layer({ remember: 1 }))
+      const server = yield* start(Http.layer({ agents: { plain } }, { grace: 0 }), services)
+      const registry = Context.get(server.context, Runs.Registry)
+      const one = yield* open(server, "/agents/plain/socket")
+      const refs: Array<WeakRef<object>> = []
+      for (const run of ["r1", "r2", "r3", "r4"]) {
+        one.say({ type: "start", run, input: "x" })
+        yield* until(() => one.of("end").length === refs.length + 1)
+        refs.push(new WeakRef(yield* registry.get(run)))
+      }
+      yield* until(() => {
+        collect()
+        return refs.slice(0, 2).every((ref) => ref.deref() === undefined)
+      })
       assert.isUndefined(one.closed)
     })
   )
