@@ -92,6 +92,23 @@ const checkOrigin = (
     ? undefined
     : Problem.refuse(403, "ForeignOrigin", `Pages of ${origin} may not use this server. Name it in \`cors\`.`)
 
+// The same goes for what has no body. The browser itself says whose page it is, whatever name stands before the server.
+const checkSite = (
+  { headers: { origin, "sec-fetch-site": site }, method }: Request,
+  origins: ReadonlyArray<string>
+): Problem.Refused | undefined =>
+  method === "GET" ||
+  method === "HEAD" ||
+  method === "OPTIONS" ||
+  (site !== "cross-site" && site !== "same-site") ||
+  (origin !== undefined && origins.includes(origin))
+    ? undefined
+    : Problem.refuse(
+        403,
+        "ForeignOrigin",
+        `Pages of ${origin ?? "other sites"} may not use this server. Name it in \`cors\`.`
+      )
+
 const check = (request: Request, settings: Settings<unknown>): Problem.Refused | undefined => {
   const { url } = request
   if (settings.state.isClosing && !settings.open.has(pathOf(url)))
@@ -104,7 +121,7 @@ const check = (request: Request, settings: Settings<unknown>): Problem.Refused |
     return Problem.refuse(431, "HeadersTooLarge", `The headers are larger than ${settings.headers} bytes.`)
   if (settings.auth === undefined) return checkHost(request, settings.origins)
   // A browser sends what it knows of a site (cookies) with a WebSocket of whatever page, and asks nobody first.
-  return Sockets.isUpgrade(request) ? checkOrigin(request, settings.origins) : undefined
+  return Sockets.isUpgrade(request) ? checkOrigin(request, settings.origins) : checkSite(request, settings.origins)
 }
 
 // Reads the body before anything else is done, within its limits; whoever reads it again is given the same.

@@ -188,6 +188,28 @@ describe("who may ask", () => {
     })
   )
 
+  it.live("with an auth by cookies, pages of other sites cannot make requests that have no body", () =>
+    Effect.gen(function* () {
+      const auth = Auth.custom(({ headers }) => Effect.succeed(headers["cookie"] === "s=1" ? { id: "ada" } : undefined))
+      const server = yield* serve({ auth, cors: ["https://app.example"] })
+      const seal = (method: string, headers: Record<string, string>) =>
+        server.call("/executions/e1/seal", { method, headers: { cookie: "s=1", ...headers } })
+      for (const site of ["cross-site", "same-site"]) {
+        const foreign = yield* seal("POST", { origin: "https://evil.example", "sec-fetch-site": site })
+        assert.deepStrictEqual([foreign.status, yield* tagOf(foreign)], [403, "ForeignOrigin"])
+        assert.strictEqual((yield* seal("POST", { "sec-fetch-site": site })).status, 403)
+      }
+      // Its own pages, whatever name the server is reached by, those that are named, and programs go on: to a 501 here.
+      for (const headers of [
+        { origin: "https://own.example", "sec-fetch-site": "same-origin" },
+        { origin: "https://app.example", "sec-fetch-site": "cross-site" },
+        {}
+      ])
+        assert.strictEqual(yield* tagOf(yield* seal("POST", headers)), "NotServed")
+      assert.strictEqual((yield* server.get("/runs", { cookie: "s=1", "sec-fetch-site": "cross-site" })).status, 200)
+    })
+  )
+
   it.live("CORS is for the origins that are named", () =>
     Effect.gen(function* () {
       const server = yield* serve({ cors: ["https://app.example"] })
