@@ -316,7 +316,10 @@ export const make = (traces: Traces, options: Options = {}): Telemetry => {
           Effect.map(Clock.Clock, (clock) => {
             const span = Context.get(context, Here)
             const { detail, tag } = wordsOf(Cause.fail(error))
-            if (span !== undefined) traces.event(span, nowOf(clock), "try failed", { attempt, tag, message: detail })
+            if (span === undefined) return
+            const room = new Room(longest)
+            const message = room.text(detail)
+            traces.event(span, nowOf(clock), "try failed", { attempt, tag, message }, room.used)
           })
         ),
       inside: (about) => execution(about, opened.inside),

@@ -51,6 +51,8 @@ export interface Ending {
 }
 
 const emptySpan = 400
+/** Characters of the message of an error that are left where a span gives up its content. */
+const shortMessage = 100
 
 /** A span. @category models */
 export class Span {
@@ -299,14 +301,17 @@ export class Traces {
     if (this.bytes > this.limits.bytes) this.strip(span)
   }
 
-  /** Something has happened in a span. A span tells of its first 1,000. */
-  event(span: Span, at: number, name: string, attributes: { readonly [key: string]: Json }): void {
+  /** Something has happened in a span. A span tells of its first 1,000. `size`: about how many bytes the attributes take. */
+  event(span: Span, at: number, name: string, attributes: { readonly [key: string]: Json }, size = 0): void {
+    if (span.trace.isForgotten) return
     if (span.events.length >= 1_000) {
       span.content.truncated = true
       return
     }
     span.events.push({ at: at - span.trace.root.at, name, attributes })
-    this.grow(span, emptySpan)
+    this.grow(span, emptySpan + size)
+    this.makeRoom(span.trace)
+    if (this.bytes > this.limits.bytes) this.strip(span)
     this.changed.add(span.trace)
   }
 
@@ -338,7 +343,13 @@ export class Traces {
     span.endedAt = at
     span.error = error
     if (status === "error") span.trace.errors++
-    if (!span.trace.isForgotten) this.changed.add(span.trace)
+    if (span.trace.isForgotten) return
+    if (error !== undefined) {
+      this.grow(span, 2 * error.message.length)
+      this.makeRoom(span.trace)
+      if (this.bytes > this.limits.bytes) this.strip(span)
+    }
+    this.changed.add(span.trace)
   }
 
   get(id: string): Trace | undefined {
@@ -427,6 +438,9 @@ export class Traces {
     const spare = span.size - emptySpan
     span.content = { truncated: true }
     span.events.length = 0
+    const { error } = span
+    if (error !== undefined && error.message.length > shortMessage)
+      span.error = { ...error, message: `${error.message.slice(0, shortMessage).toWellFormed()}...` }
     span.size = emptySpan
     span.trace.size -= spare
     this.bytes -= spare

@@ -85,6 +85,34 @@ describe("the store of traces", () => {
     assert.deepStrictEqual(traces.size, { traces: 0, spans: 0, bytes: 0 })
   })
 
+  it("counts the messages of errors and what events tell, and stays within its bytes with them", () => {
+    const traces = new Traces({ bytes: 200_000 }, ids())
+    const message = "x".repeat(4_000)
+    const root = begin(traces, "root")
+    for (let number = 0; number < 100; number++) {
+      const span = begin(traces, "s", number, root)
+      traces.end(span, { at: number, status: "error", error: { tag: "E", message } })
+      assert.isAtMost(traces.size.bytes, 200_000)
+    }
+    const kept = [...root.trace.spans.values()].map(({ error }) => error?.message.length ?? 0)
+    assert.isAtMost(2 * kept.reduce((a, b) => a + b, 0), 200_000)
+    assert.strictEqual(kept.at(-1), 4_000)
+    assert.strictEqual(root.trace.errors, 100)
+    const told = begin(traces, "told", 0, root)
+    for (let number = 0; number < 100; number++) {
+      traces.event(told, number, "try failed", { message }, 2 * message.length)
+      assert.isAtMost(traces.size.bytes, 200_000)
+    }
+    assert.isTrue(spanDetail(told).truncated)
+    // What happens in a trace that was dropped is counted nowhere.
+    const late = begin(traces, "late", 0, root)
+    end(traces, root)
+    traces.clear()
+    traces.event(late, 1, "try failed", { message }, 2 * message.length)
+    traces.end(late, { at: 1, status: "error", error: { tag: "E", message } })
+    assert.deepStrictEqual(traces.size, { traces: 0, spans: 0, bytes: 0 })
+  })
+
   it("gives windows of 100,000 spans in the order of the tree, the same whatever the size of the window", () => {
     const traces = new Traces({}, ids())
     const root = begin(traces, "root")
