@@ -151,7 +151,8 @@ const look = (roster: Roster): Effect.Effect<number, unknown> =>
     const { keepClosed } = roster.settings
     if (keepClosed !== Infinity) {
       const gone = yield* roster.store.prune({ closedBefore: now - keepClosed })
-      if (roster.ledger !== undefined) yield* Effect.forEach(gone, roster.ledger.forget, { discard: true })
+      // Nobody hears of them again: each is tried, whatever has become of the one before.
+      if (roster.ledger !== undefined) yield* Effect.validate(gone, roster.ledger.forget, { discard: true })
     }
     yield* Measures.observe(roster.entries.size, now - roster.renewedAt)
     return recovered.length

@@ -4,7 +4,7 @@ import { Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { Once } from "effigent/durable"
 import { EffectLedgers } from "effigent/layers/store"
-import { EffectLedger } from "effigent/services/EffectLedger"
+import { EffectLedger, EffectLedgerError } from "effigent/services/EffectLedger"
 import type { ExecutionHostError } from "effigent/services/ExecutionHost"
 import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
 import { Hosting } from "../../src/durable/Hosting.ts"
@@ -319,6 +319,38 @@ describe("ending in good order", () => {
       // The id is free again, and what it names is done anew.
       yield* first.in(TriggerFlow.start(Done, 21, { id: "old" }))
       assert.strictEqual((yield* first.host.await("old")).result, 42)
+    }).pipe(Effect.provide(EffectLedgers.memory))
+  )
+
+  it.effect("where the ledger cannot forget one of the executions, it forgets the others all the same", () =>
+    Effect.gen(function* () {
+      const ledger = yield* EffectLedger
+      const asked: Array<string> = []
+      const failing = EffectLedger.of({
+        ...ledger,
+        forget: (group) =>
+          Effect.suspend(() => {
+            asked.push(group)
+            return group === "b"
+              ? Effect.fail(new EffectLedgerError({ ledger: "test", id: group, operation: "forget", detail: "no" }))
+              : ledger.forget(group)
+          })
+      })
+      const done = Done.build(
+        Done.start.pipe(
+          Chain.to("double", (n: number) => Effect.succeed(n * 2)),
+          Chain.result
+        )
+      )
+      const first = yield* runner(journal(), TriggerFlow.toLayer(done), { ...options, keepClosed: "1 minute" }).pipe(
+        Effect.provideService(EffectLedger, failing)
+      )
+      for (const id of ["a", "b", "c", "d"]) {
+        yield* first.in(TriggerFlow.start(Done, 1, { id }))
+        yield* first.host.await(id)
+      }
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(asked.toSorted(), ["a", "b", "c", "d"])
     }).pipe(Effect.provide(EffectLedgers.memory))
   )
 
