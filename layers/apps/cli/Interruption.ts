@@ -11,6 +11,8 @@ export type Signal = "SIGINT" | "SIGTERM"
 
 /** Who hears of the next signal; where nobody does, the command is interrupted. @category models */
 export class Listeners {
+  /** Whether the command was told to end, and is about to. */
+  isEnding = false
   private readonly all: Array<{ readonly signals: ReadonlyArray<Signal>; readonly hear: () => void }> = []
 
   /** Tells the innermost one that listens to a signal; false where there is none. */
@@ -52,5 +54,9 @@ export const stoppable = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effec
 
 /** Waits until the process is told to end. @category running */
 export const ended: Effect.Effect<void> = Effect.flatMap(Interruption, (listeners) =>
-  listeners.next("SIGINT", "SIGTERM")
+  Effect.tap(listeners.next("SIGINT", "SIGTERM"), () =>
+    Effect.sync(() => {
+      listeners.isEnding = true
+    })
+  )
 )

@@ -42,6 +42,15 @@ export const host = Flag.String("host").pipe(
   Flag.withDefault("127.0.0.1")
 )
 
+// Ends with its connections: one on which half a request has come would hold it for minutes.
+const closing = (host: string, port: number) => {
+  const server = createServer()
+  const listening = NodeHttpServer.layerServer(() => server, { host, port, gracefulShutdownTimeout: "1 second" })
+  // Closed before the server is: it was opened after it. Answers have had their time by then.
+  const closed = Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+  return Layer.effectDiscard(closed).pipe(Layer.provideMerge(listening))
+}
+
 /** A server at an address. Where nobody has named a port, another one is taken if the default one is not free. @category layers */
 export const server = (
   host: string,
@@ -49,7 +58,7 @@ export const server = (
   usual: number
 ): Layer.Layer<HttpServer.HttpServer, CannotListen> => {
   const at = (port: number) =>
-    NodeHttpServer.layerServer(() => createServer(), { host, port, gracefulShutdownTimeout: "1 second" }).pipe(
+    closing(host, port).pipe(
       Layer.catch(({ cause }) => {
         const code = cause instanceof Error && "code" in cause ? String(cause.code) : String(cause)
         return Layer.effectDiscard(Effect.fail(new CannotListen({ host, port, code })))

@@ -74,7 +74,8 @@ const foreign = (request: Request, settings: Settings, path: string): Problem.Re
 /** What is answered instead; nothing where the request is admitted. @category checks */
 export const check = (request: Request, settings: Settings): Effect.Effect<Response | undefined> =>
   Effect.suspend((): Effect.Effect<Response | undefined> => {
-    const url = new URL(request.url, "http://localhost")
+    const url = URL.parse(request.url, "http://localhost")
+    if (url === null) return Problem.response(Problem.refuse(400, "UnreadablePath", "The path is not well-formed."))
     const refused = foreign(request, settings, url.pathname)
     if (refused !== undefined) return Problem.response(refused)
     const { port, token } = settings

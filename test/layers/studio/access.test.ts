@@ -50,6 +50,11 @@ describe("who may use the studio", () => {
       assert.strictEqual((yield* raw("/studio/project", { headers: bearer })).status, 200)
       const elsewhere = yield* raw(`//evil.example/?token=${token}`)
       assert.notMatch(String(elsewhere.headers["location"]), /^\/\//)
+      for (const path of ["//", "http://"]) {
+        const nowhere = yield* raw(path)
+        assert.strictEqual(nowhere.status, 400, path)
+        assert.include(nowhere.text, "UnreadablePath")
+      }
     })
   )
 

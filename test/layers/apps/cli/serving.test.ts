@@ -3,7 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import type { ChildProcess } from "node:child_process"
 import { once } from "node:events"
 import { createServer } from "node:http"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, connect } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import { effigent, ended, folder, json, type Options, project, start } from "./support.ts"
 
 // The first line of standard output says where a command listens.
@@ -109,6 +110,39 @@ describe("effigent serve", () => {
     assert.strictEqual(mine.headers.get("access-control-allow-origin"), "https://example.org")
     const { err, out } = await stop(child, outcome)
     assert.notInclude(err + out, "a-secret-of-ada")
+  })
+
+  // A project whose timers go on, and which needs longer to end than anybody waits.
+  const lasting = (endsIn: number) =>
+    folder({
+      "effigent.config.ts": `
+        import { Effect, Layer } from "effect"
+        import { defineConfig } from "effigent/config"
+        setInterval(() => {}, 1000)
+        const slow = Effect.acquireRelease(Effect.void, () => Effect.sleep(${endsIn}))
+        export default defineConfig({ layer: Layer.effectDiscard(slow) })`
+    })
+
+  it("ends when it is told to, though timers of the project go on and half a request has come", async () => {
+    const { child, line, outcome } = await listening(lasting(0), ["serve", "--port", "0", "--json"])
+    const half = connect(Number(new URL(String(line["listening"])).port), "127.0.0.1")
+    half.on("error", () => {})
+    await once(half, "connect")
+    half.write("GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\nGET /he")
+    await once(half, "data")
+    const { code } = await stop(child, outcome)
+    assert.strictEqual(code, 0)
+  })
+
+  it("ends at once when it is told a second time, and not where one signal comes twice", async () => {
+    const { child, outcome } = await listening(lasting(60_000), ["serve", "--port", "0", "--json"])
+    let isOver = false
+    void outcome.then(() => (isOver = true))
+    child.kill("SIGINT")
+    child.kill("SIGTERM")
+    await sleep(1_000)
+    assert.isFalse(isOver)
+    assert.strictEqual((await stop(child, outcome, "SIGINT")).code, 130)
   })
 
   it("opens a studio beside it, which sees what is asked of it", async () => {
