@@ -65,7 +65,8 @@ const jsonTextOf = (value: unknown): string | undefined => {
   }
 }
 
-const secret = /^(authorization|token|password|passwd|credentials?|.*(api[-_]?key|secret|access[-_]?token|bearer).*)$/i
+const secret =
+  /^(.*authorization|.*token|auth|.*passw(or)?d|passphrase|.*credentials?|cookie|set-cookie|.*(api[-_]?key|access[-_]?key|private[-_]?key|secret|bearer|signature).*)$/i
 
 // Options as they are, without what looks like a secret, however deep.
 const open = (value: Json): Json => {

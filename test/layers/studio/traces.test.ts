@@ -194,7 +194,13 @@ const asker = Agent.make({
   input: "What is a cat?",
   options: {
     temperature: 0.5,
-    provider: { reasoning: { effort: "low", api_key: "sk-secret" }, Authorization: "sk-secret", max_tokens: 5 }
+    provider: {
+      reasoning: { effort: "low", api_key: "sk-secret" },
+      Authorization: "sk-secret",
+      headers: { Cookie: "s=sk-secret", "Proxy-Authorization": "sk-secret", "x-auth-token": "sk-secret" },
+      aws: { sessionToken: "sk-secret", accessKeyId: "sk-secret", private_key: "sk-secret", dbPassword: "sk-secret" },
+      max_tokens: 5
+    }
   }
 }).pipe(Actions.use([look]))
 
@@ -239,6 +245,13 @@ describe("what is captured", () => {
         provider: {
           reasoning: { effort: "low", api_key: "[left out]" },
           Authorization: "[left out]",
+          headers: { Cookie: "[left out]", "Proxy-Authorization": "[left out]", "x-auth-token": "[left out]" },
+          aws: {
+            sessionToken: "[left out]",
+            accessKeyId: "[left out]",
+            private_key: "[left out]",
+            dbPassword: "[left out]"
+          },
           max_tokens: 5
         }
       })
