@@ -15,6 +15,8 @@ export const defaultRoom = 262_144
 export class Room {
   private left: number
   private readonly whole: number
+  /** Bytes of objects and lists, besides those of their text. */
+  private parts = 0
   truncated = false
 
   constructor(characters: number) {
@@ -23,7 +25,7 @@ export class Room {
 
   /** About how many bytes were kept. */
   get used(): number {
-    return 2 * (this.whole - this.left)
+    return 2 * (this.whole - this.left) + this.parts
   }
 
   /** A text, or its beginning. `more`: characters that it had besides, and that nobody has kept. */
@@ -44,11 +46,24 @@ export class Room {
     if (text === undefined) return undefined
     if (text.length <= this.left) {
       this.left -= text.length
+      this.parts += partsOf(text)
       // It was JSON text.
       return JSON.parse(text) as Json
     }
     return this.text(text)
   }
+}
+
+// What the objects and lists of a JSON text take of the memory, about: `{}` is two characters, and 56 bytes. Some more
+// where such signs stand in its strings.
+const partsOf = (text: string): number => {
+  let parts = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === 0x7b || code === 0x5b) parts += 56
+    else if (code === 0x2c) parts += 8
+  }
+  return parts
 }
 
 // What has a message of its own, or no JSON form, is told in words.

@@ -6,6 +6,7 @@ import * as Actions from "../../../src/action/Actions.ts"
 import * as Capture from "../../../layers/apps/studio/Capture.ts"
 import { spanDetail, spanRow, traceRow, type Span, Traces, windowOf } from "../../../layers/apps/studio/Traces.ts"
 import { defineConfig } from "../../../layers/apps/config/Project.ts"
+import { Room } from "../../../layers/apps/studio/Rendered.ts"
 import * as Prices from "../../../layers/apps/studio/Prices.ts"
 import * as ConsoleTraces from "../../../layers/otel/ConsoleTraces.ts"
 import * as Otel from "../../../layers/otel/Otel.ts"
@@ -83,6 +84,15 @@ describe("the store of traces", () => {
     end(traces, root)
     traces.clear()
     assert.deepStrictEqual(traces.size, { traces: 0, spans: 0, bytes: 0 })
+  })
+
+  it("counts small objects as what they take of the memory, not as their text", () => {
+    const room = new Room(262_144)
+    room.value(Array.from({ length: 50_000 }, () => ({})))
+    assert.isAbove(room.used, 50_000 * 60)
+    const text = new Room(262_144)
+    text.value("x".repeat(50_000))
+    assert.strictEqual(text.used, 2 * 50_002)
   })
 
   it("counts the messages of errors and what events tell, and stays within its bytes with them", () => {
