@@ -8,7 +8,7 @@ import { isAbsolute, join } from "node:path"
 import { build as bundle, type InputOptions } from "rolldown"
 import { fullText } from "./llms.ts"
 import { type Outcome, run } from "./sources.ts"
-import { buildStudio } from "./studio.ts"
+import { buildStudio, pages } from "./studio.ts"
 
 // The public entries, as package.json exports them, and the command line.
 const sources = [
@@ -70,7 +70,7 @@ export const build = async (root: string, outDir = "dist"): Promise<Outcome> => 
       }
     }
   })
-  await buildStudio(root, join(outDir, "studio"))
+  if (existsSync(join(root, pages))) await buildStudio(root, join(outDir, "studio"))
   // All guides in one file, for models that read the package.
   writeFileSync(join(root, outDir, "llms-full.txt"), fullText(root))
   return declared

@@ -140,8 +140,10 @@ process.exit(0)`
   )
 }
 
-/** The command line of the tarball makes a project, and the project answers, with nothing but the tarball and the peers. */
+/** The command line of the tarball makes a project, and the project answers, with nothing but the tarball and the peers; the studio has its pages. */
 const commandFindings = async (consumer: string, bin: string): Promise<ReadonlyArray<Finding>> => {
+  if (!existsSync(join(dirname(bin), "../../../studio/index.html")))
+    return [about("the studio has no pages in the tarball")]
   const project = join(consumer, "project")
   for (const [cwd, args] of [
     [consumer, ["--version"]],

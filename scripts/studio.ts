@@ -6,13 +6,16 @@ import react from "@vitejs/plugin-react"
 import { join } from "node:path"
 import { build } from "vite"
 
+/** Where the pages stand. */
+export const pages = "layers/apps/studio/web"
+
 /** Bundles the pages below `root` into `outDir` below it; fails with what the bundler says. */
 export const buildStudio = async (root: string, outDir = "dist/studio"): Promise<void> => {
   // The plugin for React looks there, and a test run says "test".
   const before = process.env["NODE_ENV"]
   process.env["NODE_ENV"] = "production"
   await build({
-    root: join(root, "layers/apps/studio/web"),
+    root: join(root, pages),
     // Relative, so that the pages work below any path.
     base: "./",
     configFile: false,
