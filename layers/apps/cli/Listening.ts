@@ -42,10 +42,18 @@ export const host = Flag.String("host").pipe(
   Flag.withDefault("127.0.0.1")
 )
 
+// A frame, or a message in pieces, that is larger is not read to its end; messages above 1 MiB are refused by the API.
+const maxPayload = 1_310_720
+
 // Ends with its connections: one on which half a request has come would hold it for minutes.
 const closing = (host: string, port: number) => {
   const server = createServer()
-  const listening = NodeHttpServer.layerServer(() => server, { host, port, gracefulShutdownTimeout: "1 second" })
+  const listening = NodeHttpServer.layerServer(() => server, {
+    host,
+    port,
+    gracefulShutdownTimeout: "1 second",
+    websocket: { maxPayload }
+  })
   // Closed before the server is: it was opened after it. Answers have had their time by then.
   const closed = Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
   return Layer.effectDiscard(closed).pipe(Layer.provideMerge(listening))
