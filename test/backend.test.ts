@@ -15,6 +15,8 @@ const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 
 interface Backend {
   readonly child: ChildProcess
+  /** What it has logged. */
+  readonly logs: () => ReadonlyArray<{ readonly message: unknown }>
   readonly api: string
   readonly studio: string
 }
@@ -35,7 +37,12 @@ const begin = async (file: string): Promise<Backend> => {
     once(child, "close").then(() => Promise.reject(new Error(err)))
   ])
   const { listening, studio } = JSON.parse(String(line))
-  return { child, api: listening, studio }
+  const logs = () =>
+    err
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line))
+  return { child, logs, api: listening, studio }
 }
 
 const end = async ({ child }: Backend): Promise<number> => {
@@ -92,6 +99,10 @@ describe("examples/39-backend", () => {
       assert.strictEqual(answered.status, 204)
       const result = await ask(`${second.api}/flows/refund/executions/case-1/result`)
       assert.deepStrictEqual(result, { status: 200, body: "paid" })
+      assert.lengthOf(
+        second.logs().filter(({ message }) => /the bank pays, under the key/.test(String(message))),
+        1
+      )
       assert.strictEqual(await end(second), 0)
     } finally {
       rmSync(folder, { recursive: true, force: true })

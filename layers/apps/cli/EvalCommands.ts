@@ -118,7 +118,7 @@ const baselineOf = (folder: string, named: string, name: string) =>
       return found.name === name ? found : undefined
     }
     // One that was interrupted has only some of the cases: it would let through what got worse in the others.
-    const last = yield* Files.latest(folder, name, ({ status }) => status === "completed")
+    const last = yield* Files.latest(folder, name, ({ status, summary }) => status === "completed" && summary.cases > 0)
     return last?.report
   })
 

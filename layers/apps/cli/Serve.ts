@@ -163,7 +163,7 @@ export const serve = Command.make(
         const api = Http.layer(definitionOf(project, { title: "Effigent" }), options)
         // What the agents need is in the Layer of the project, as the type of `defineConfig` says.
         const needed = api as Layer.Layer<never, Http.UnsafeBinding, HttpServer.HttpServer>
-        const server = needed.pipe(Layer.provide(logged), Layer.provideMerge(logs))
+        const server = needed.pipe(Layer.provide(logged))
         yield* Effect.provideContext(Layer.build(server), Context.merge(all, listening))
         const beside = opened === undefined ? undefined : yield* studioOf(opened, dirname(file), studioPort)
         yield* screen.json
@@ -176,6 +176,9 @@ export const serve = Command.make(
         )
         yield* ended
       })
+    ).pipe(
+      // Also what handlers log.
+      Effect.provide(logs)
     )
 ).pipe(
   Command.withDescription("Serve the agents and flows of the project over HTTP"),
