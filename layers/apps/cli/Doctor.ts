@@ -26,7 +26,7 @@ import { base } from "./Asking.ts"
 import { codes, Ended } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
 import * as Manifest from "./Manifest.ts"
-import { dim, green, red, result, Screen, yellow } from "./Screen.ts"
+import { counted, dim, green, red, result, Screen, yellow } from "./Screen.ts"
 
 /**
  * What was found of one thing.
@@ -215,7 +215,6 @@ const projectChecks = (loaded: Load.Loaded, options: { readonly model: boolean; 
       const { project } = loaded
       const checks: Array<Check> = []
       const agents = Object.keys(project.agents)
-      const counted = `${agents.length} agents, ${project.flows.length} flows`
       checks.push(
         agents.length + project.flows.length === 0
           ? warning(
@@ -223,7 +222,7 @@ const projectChecks = (loaded: Load.Loaded, options: { readonly model: boolean; 
               `${loaded.file} names neither agents nor flows`,
               "Write: defineConfig({ agents: { name: agent }, flows: [flow], layer })"
             )
-          : ok("project", counted)
+          : ok("project", `${counted(agents.length, "agent")}, ${counted(project.flows.length, "flow")}`)
       )
       for (const flow of project.flows) {
         // What is looked at is its definition alone.

@@ -22,7 +22,7 @@ import type { AnyEval, Project } from "../config/Project.ts"
 import * as Files from "./EvalFiles.ts"
 import { codes, Ended, NotThere, Usage } from "./Exits.ts"
 import * as Flags from "./Flags.ts"
-import { clean, dim, green, note, red, result, Screen, table } from "./Screen.ts"
+import { clean, counted, dim, green, note, red, result, Screen, table } from "./Screen.ts"
 
 const listed = (names: ReadonlyArray<string>): string => (names.length === 0 ? "none" : names.join(", "))
 
@@ -95,7 +95,7 @@ const follow = (running: Running.Running<unknown, unknown>): Effect.Effect<void,
       if (event._tag === "EvalStarted") {
         name = clean(event.name)
         all = event.samples
-        return screen.json ? Effect.void : screen.err(isLive ? line() : `● ${name}: ${event.cases} cases\n`)
+        return screen.json ? Effect.void : screen.err(isLive ? line() : `● ${name}: ${counted(event.cases, "case")}\n`)
       }
       if (event._tag === "EvalEnded") return screen.json ? Effect.void : screen.err(erase)
       if (event._tag === "SampleStarted" || screen.json) return Effect.void

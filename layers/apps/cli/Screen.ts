@@ -62,6 +62,9 @@ export const make = (json: boolean): Effect.Effect<Shape, never, Stdio.Stdio> =>
 export const clean = (text: string): string =>
   text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "")
 
+/** `1 case`, `2 cases`. @category conversions */
+export const counted = (count: number, one: string): string => `${count} ${count === 1 ? one : `${one}s`}`
+
 /** A value for people: texts as they are, everything else as JSON. @category conversions */
 export const shown = (value: unknown): string =>
   clean(typeof value === "string" ? value : (JSON.stringify(value, undefined, 2) ?? ""))
