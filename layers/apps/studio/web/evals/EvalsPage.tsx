@@ -1,15 +1,22 @@
 /** The reports of evals that stand in the project. */
 import { href, Link } from "../app/Router.tsx"
 import { evals } from "../data/Client.ts"
-import { count, counted, time } from "../data/format.ts"
+import { counted, time } from "../data/format.ts"
 import { useLoaded } from "../data/useLoaded.ts"
 import { PageHead, Panel } from "../ui/Page.tsx"
 import { Empty, Failed, Loading } from "../ui/States.tsx"
 import { Status } from "../ui/Status.tsx"
 import { numberAt } from "./report.ts"
 
-const percent = (value: number | undefined): string =>
-  value === undefined ? "\u2013" : `${(value * 100).toFixed(1)} %`
+// As far as the report says it: one that was stopped early may have run nothing.
+const cameTo = (head: unknown): string => {
+  const rate = numberAt(head, "summary", "passRate", "mean")
+  const cases = numberAt(head, "summary", "cases")
+  return [
+    ...(rate === undefined ? [] : [`${(rate * 100).toFixed(1)} % passed`]),
+    ...(cases === undefined ? [] : [counted(cases, "case")])
+  ].join(", ")
+}
 
 const startOf = (at: number | string | undefined): string =>
   at === undefined ? "\u2013" : time(typeof at === "number" ? at : Date.parse(at))
@@ -41,10 +48,7 @@ export const EvalsPage = () => {
                   <Link className="row row-wide" to={href(["evals", one.id])}>
                     <span className="row-main strong">{one.name}</span>
                     <Status quiet status={typeof one.head["status"] === "string" ? one.head["status"] : "completed"} />
-                    <span className="row-about">
-                      {percent(numberAt(one.head, "summary", "passRate", "mean"))} passed,{" "}
-                      {count(numberAt(one.head, "summary", "cases"))} cases
-                    </span>
+                    <span className="row-about">{cameTo(one.head)}</span>
                     <span className="row-end">{startOf(one.startedAt)}</span>
                   </Link>
                 </li>

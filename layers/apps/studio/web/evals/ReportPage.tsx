@@ -145,7 +145,7 @@ export const ReportPage = ({ id }: { readonly id: string }) => {
             choices={[
               { id: none, name: "Compare with none" },
               ...(list.value?.reports ?? [])
-                .filter((one) => one.id !== id)
+                .filter((one) => one.id !== id && one.name === report.name)
                 .map((one) => ({ id: one.id, name: `${one.name}, ${one.id.slice(-8)}` }))
             ]}
             label="Compare with"
