@@ -5,7 +5,7 @@
 import { useEffect, useState } from "react"
 import { Dialog, Heading, Modal, ModalOverlay } from "react-aria-components"
 import { Button } from "../ui/Controls.tsx"
-import { go, href } from "./Router.tsx"
+import { go, href, useRoute } from "./Router.tsx"
 
 /** The pages with the letter that goes to each. */
 export const places = [
@@ -42,6 +42,9 @@ const Keys = ({ keys }: { readonly keys: ReadonlyArray<string> }) => (
 
 export const Shortcuts = () => {
   const [isOpen, setOpen] = useState(false)
+  // Behind the dialog nothing can be used: another page closes it.
+  const place = useRoute().parts.join("/")
+  useEffect(() => setOpen(false), [place])
   useEffect(() => {
     let awaits = Number.NEGATIVE_INFINITY
     const pressed = (event: KeyboardEvent): void => {

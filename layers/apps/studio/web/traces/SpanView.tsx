@@ -96,7 +96,7 @@ const Head = ({ detail: { request, response, span } }: { readonly detail: SpanDe
   const facts: ReadonlyArray<readonly [string, string | undefined]> = [
     ["Model", span.model ?? request?.model],
     ["Provider", request?.provider],
-    ["Time", duration(span.duration)],
+    ["Time", span.duration === undefined ? "running" : duration(span.duration)],
     ["Began after", duration(span.start)],
     ["First token", span.timeToFirstToken === undefined ? undefined : duration(span.timeToFirstToken)],
     ["Tokens in", span.usage === undefined ? undefined : tokens(span.usage.inputTokens)],

@@ -83,7 +83,8 @@ const Facts = ({ trace }: { readonly trace: TraceRow }) => (
   <>
     <Status status={trace.status} />
     <span>
-      {duration(trace.duration)}, since <time title={timeFull(trace.startedAt)}>{time(trace.startedAt)}</time>
+      {trace.duration === undefined ? "" : `${duration(trace.duration)}, `}since{" "}
+      <time title={timeFull(trace.startedAt)}>{time(trace.startedAt)}</time>
     </span>
     <span>{counted(trace.spans, "span")}</span>
     {trace.usage === undefined ? null : (
