@@ -125,7 +125,11 @@ describe.skipIf(!hasBrowser)(`the looks of the studio${browserNote}`, () => {
     const { go, page } = opened
     await go("#/flows/publish")
     await page.getByRole("textbox", { name: "text" }).fill("A letter")
-    await page.getByText("large").click()
+    // With what is missing said, and without.
+    await page.getByRole("button", { name: "Start publish" }).click()
+    await page.getByText("Choose one.").waitFor()
+    await look()
+    await page.getByRole("radiogroup", { name: "large" }).getByText("Yes").click()
     await page.getByRole("button", { name: "Start publish" }).click()
     await page.getByRole("region", { name: "Question Approval" }).waitFor()
     await page.locator(".node[data-status=waiting]").waitFor()

@@ -1,6 +1,6 @@
 // The pages of the studio in a real browser, against the real server: what people do with agents and flows.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import type { Browser, Page } from "playwright-core"
+import type { Browser, Page, Request } from "playwright-core"
 import { browserNote, hasBrowser, launch, type Opened, openPage } from "./browser.ts"
 import { openStudio, type OpenStudio } from "./studio.ts"
 
@@ -18,6 +18,9 @@ const panelSays = async (page: Page, what: RegExp): Promise<void> => {
     new RegExp(source ?? "").test(document.querySelector("[role=tabpanel]")?.textContent ?? "")
   await page.waitForFunction(says, [what.source])
 }
+
+const choose = (page: Page, question: string, answer: string): Promise<void> =>
+  page.getByRole("radiogroup", { name: question }).getByText(answer, { exact: true }).click()
 
 describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
   let studio: OpenStudio
@@ -110,6 +113,15 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await page.getByRole("link", { name: /Approvals 1 waiting/ }).click()
     await page.getByRole("heading", { level: 1, name: "Approvals" }).waitFor()
     await page.getByText("600").first().waitFor()
+    // The trace of what waits has no time yet, and no end.
+    await go("#/traces?status=running")
+    await page.getByRole("grid", { name: "Traces" }).getByRole("row", { name: /clerk/ }).click()
+    await page.getByRole("grid", { name: "Spans" }).waitFor()
+    assert.match(
+      (await page.locator(".page-about").innerText()).replaceAll("\n", " "),
+      /^running since \d\d:\d\d:\d\d /
+    )
+    await go("#/approvals")
     await page.getByRole("button", { name: "Approve" }).click()
     await page.getByText("Nothing waits for you").waitFor()
   })
@@ -137,8 +149,13 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await go("#/flows/publish")
     await page.getByRole("button", { name: "Start publish" }).click()
     await page.getByText("This is needed.").waitFor()
+    // Nothing is said for whoever sends the form: neither yes nor no is chosen.
+    const large = page.getByRole("radiogroup", { name: "large" })
+    await large.getByText("Choose one.").waitFor()
+    assert.strictEqual(await large.getByRole("radio", { checked: true }).count(), 0)
     await page.getByRole("textbox", { name: "text" }).fill("A letter with five words")
-    await page.getByText("large").click()
+    await choose(page, "large", "Yes")
+    assert.strictEqual(await large.getByText("Choose one.").count(), 0)
     await page.getByRole("button", { name: "Start publish" }).click()
     await page.getByRole("region", { name: "Question Approval" }).waitFor()
     await page.locator(".node[data-status=waiting]", { hasText: "ask a person" }).waitFor()
@@ -146,15 +163,19 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await panelSays(page, /checked.*spelling/)
     await page.getByRole("tab", { name: /Stream/ }).click()
     await page.getByRole("grid", { name: "Runtime stream" }).getByText("read", { exact: true }).waitFor()
-    await page.getByText("approved").click()
     await page.getByRole("textbox", { name: /note/ }).fill("Fine.")
+    await page.getByRole("button", { name: "Answer" }).click()
+    await page.getByRole("radiogroup", { name: "approved" }).getByText("Choose one.").waitFor()
+    await choose(page, "approved", "Yes")
     await page.getByRole("button", { name: "Answer" }).click()
     await page.locator(".node[data-status=done]", { hasText: "answered" }).waitFor()
     // It still takes signals; left alone it would close by itself after a while.
     await page.getByRole("button", { name: "Close" }).click()
     await page.locator(".page-about .status", { hasText: "completed" }).waitFor()
-    await page.getByRole("tab", { name: "Result" }).click()
-    await page.getByRole("tabpanel").getByText("published after a look").waitFor()
+    // The tab that was chosen stays; without a choice the page opens on what it came to.
+    assert.strictEqual(await page.getByRole("tab", { name: /Stream/ }).getAttribute("aria-selected"), "true")
+    await page.reload()
+    await page.getByRole("tabpanel", { name: "Result" }).getByText("published after a look").waitFor()
     assert.strictEqual(await page.getByRole("region", { name: "Question Approval" }).count(), 0)
   })
 
@@ -175,13 +196,62 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     const { go, page } = opened
     await go("#/flows/publish")
     await page.getByRole("textbox", { name: "text" }).fill("Short")
-    await page.getByText("large").click()
+    await choose(page, "large", "Yes")
     await page.getByRole("button", { name: "Start publish" }).click()
     await page.getByRole("button", { name: "Send a signal" }).click()
     await page.getByRole("textbox", { name: "why" }).fill("They wait")
     await page.getByRole("button", { name: "Send Hurry" }).click()
     await page.getByRole("tab", { name: "State" }).click()
     await panelSays(page, /hurried1/)
+  })
+
+  it("a question of yes or no is answered by neither until one is chosen, and may be left out where it is optional", async () => {
+    const { go, page } = opened
+    const sent: Array<unknown> = []
+    const sending = (request: Request): void => {
+      if (request.method() === "POST") sent.push(request.postDataJSON())
+    }
+    page.on("request", sending)
+    await go("#/flows/yesno")
+    const loud = page.getByRole("radiogroup", { name: "loud (optional)" })
+    assert.isTrue(await loud.getByRole("radio", { name: "Leave out" }).isChecked())
+    await page.getByRole("button", { name: "Start yesno" }).click()
+    await page.getByRole("region", { name: "Question Sure" }).waitFor()
+    assert.deepStrictEqual(sent, [{ input: {} }])
+    await page.getByRole("button", { name: "Answer" }).click()
+    await page.getByRole("radiogroup", { name: "Answer" }).getByText("Choose one.").waitFor()
+    assert.strictEqual(sent.length, 1)
+    // By keys: the arrows choose.
+    await page.getByRole("radiogroup", { name: "Answer" }).getByRole("radio", { name: "Yes" }).focus()
+    await page.keyboard.press("ArrowRight")
+    await page.getByRole("button", { name: "Answer" }).click()
+    await page.locator(".page-about .status", { hasText: "completed" }).waitFor()
+    page.off("request", sending)
+    assert.deepStrictEqual(sent.slice(1), [{ value: false }])
+    // Nobody chose a tab: the result comes up by itself.
+    await page.getByRole("tabpanel", { name: "Result" }).getByText("not sure").waitFor()
+  })
+
+  it("an execution that failed opens on how it failed", async () => {
+    const { go, page } = opened
+    await go("#/flows/letter")
+    await page.getByRole("textbox", { name: "Input" }).fill("This will fail.")
+    await page.getByRole("button", { name: "Start letter" }).click()
+    await page.locator(".page-about .status", { hasText: "failed" }).waitFor()
+    await page
+      .getByRole("tabpanel", { name: "Result" })
+      .getByText(/the desk is closed/)
+      .waitFor()
+  })
+
+  it("a contract says none of what nothing can be", async () => {
+    const { go, page } = opened
+    await go("#/flows/letter")
+    const contract = page.getByRole("region", { name: "Contract" })
+    assert.match(await contract.innerText(), /State\s+none\s+Result/)
+    assert.notMatch(await contract.innerText(), /\bnot\b/)
+    await go("#/flows")
+    assert.match(await page.getByRole("link", { name: /^yesno/ }).innerText(), /Input\s+loud/)
   })
 
   it("the trace of an answer shows the prompt as it was rendered, and gives it to the clipboard", async () => {
@@ -207,12 +277,17 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
   it("reports of evals are compared", async () => {
     const { go, page } = opened
     await go("#/evals")
+    await page.getByText("100.0 % passed, 1 case", { exact: true }).waitFor()
     await page
       .getByRole("link", { name: /letters/ })
       .first()
       .click()
     await page.getByRole("button", { name: /Compare with/ }).click()
-    await page.getByRole("option").nth(1).click()
+    // What another eval says of other cases is no comparison.
+    const options = page.getByRole("option")
+    await options.first().waitFor()
+    assert.deepStrictEqual(await options.allTextContents(), ["Compare with none", "letters, etters-1"])
+    await options.nth(1).click()
     await page.getByText("6 fixed, 6 broken").waitFor()
     await page
       .getByRole("row", { name: /letter-2/ })
@@ -264,6 +339,14 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor()
     await page.keyboard.press("Escape")
     await page.getByRole("dialog").waitFor({ state: "detached" })
+    // With another address the help closes, as nothing behind it could be used.
+    await page.keyboard.press("?")
+    await page.getByRole("dialog").waitFor()
+    await page.evaluate(() => {
+      window.location.hash = "#/traces"
+    })
+    await page.getByRole("dialog").waitFor({ state: "detached" })
+    await page.getByRole("heading", { level: 1, name: "Traces" }).waitFor()
     await page.keyboard.press("g")
     await page.keyboard.press("x")
     await page.getByRole("heading", { level: 1, name: "Executions" }).waitFor()

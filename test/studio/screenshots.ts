@@ -43,7 +43,7 @@ const scenes: Readonly<Record<string, (page: Page, go: (view: string) => Promise
   execution: async (page, go) => {
     await go("#/flows/publish")
     await page.getByRole("textbox", { name: "text" }).fill("The lift is repaired and runs again from Monday on.")
-    await page.getByText("large").click()
+    await page.getByRole("radiogroup", { name: "large" }).getByText("Yes").click()
     await page.getByRole("button", { name: "Start publish" }).click()
     await page.getByRole("region", { name: "Question Approval" }).waitFor()
     await page.locator(".node[data-status=waiting]").waitFor()

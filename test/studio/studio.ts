@@ -5,7 +5,7 @@ import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Exit, Layer, Schema, Scope } from "effect"
 import { JournalStore } from "effigent/services/JournalStore"
-import { Chain, TriggerFlow } from "effigent/triggerflow"
+import { Chain, Interrupt, TriggerFlow } from "effigent/triggerflow"
 import { createServer } from "node:http"
 import { mkdtempSync, mkdirSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
@@ -65,7 +65,22 @@ const long = Long.build(
   )
 )
 
-// Two reports of an eval, of which the second is better in one case and worse in another.
+// It asks nothing but yes or no.
+const Sure = Interrupt.make("Sure", { payload: Schema.String, resume: Schema.Boolean })
+const YesNo = TriggerFlow.define("yesno", {
+  input: Schema.Struct({ loud: Schema.optionalKey(Schema.Boolean) }),
+  interrupts: [Sure],
+  result: Schema.String
+})
+const yesno = YesNo.build(
+  YesNo.start.pipe(
+    Chain.to("ask", ({ loud }, run) => run.pause(Sure, loud === true ? "SURE?" : "Sure?")),
+    Chain.to("say", (sure) => Effect.succeed(sure ? "sure" : "not sure")),
+    Chain.result
+  )
+)
+
+// Two reports of an eval, of which the second is better in one case and worse in another; and one of another eval.
 const report = (index: number) => ({
   format: "effigent-eval-1",
   id: `letters-${index}`,
@@ -86,6 +101,14 @@ const folder = (): string => {
   const made = mkdtempSync(join(tmpdir(), "studio-"))
   const evals = join(made, ".effigent", "evals")
   mkdirSync(evals, { recursive: true })
+  const other = {
+    ...report(0),
+    id: "replies-1",
+    name: "replies",
+    summary: { cases: 1, passRate: { mean: 1 }, scores: {} },
+    cases: [{ id: "reply-1", passed: true, input: "Hello", scores: { exact: 1 } }]
+  }
+  writeFileSync(join(evals, "replies-1.json"), JSON.stringify(other))
   for (const index of [1, 2]) writeFileSync(join(evals, `letters-${index}.json`), JSON.stringify(report(index)))
   return made
 }
@@ -95,7 +118,7 @@ export const openStudio = async (size: Size): Promise<OpenStudio> => {
   const token = "test"
   const project: Project = {
     ...demo,
-    flows: [...demo.flows, long],
+    flows: [...demo.flows, long, yesno],
     layer: Layer.mergeAll(demo.layer, seeded(size))
   }
   const scope = Scope.makeUnsafe()

@@ -105,6 +105,30 @@ export class SchemaDocument {
   }
 }
 
+const isEmpty = (value: unknown): boolean => isRecord(value) && Object.keys(value).length === 0
+
+/**
+ * A schema as it is shown: `none` where nothing can stand, `any value` where anything can. A struct without fields, as of
+ * a flow without state, comes as "all but null".
+ */
+export const shownSchema = (schema: JsonSchema | null): unknown => {
+  if (schema === null || schema["type"] === "null") return "none"
+  if (isEmpty(schema)) return "any value"
+  const { not, ...rest } = schema
+  return isEmpty(rest) && isRecord(not) && (isEmpty(not) || not["type"] === "null") ? "none" : schema
+}
+
+/** Signals and questions as they are shown: each with the schemas of what comes with it. */
+export const shownParts = (parts: {
+  readonly [name: string]: { readonly [field: string]: JsonSchema | null }
+}): unknown =>
+  Object.fromEntries(
+    Object.entries(parts).map(([name, fields]) => [
+      name,
+      Object.fromEntries(Object.entries(fields).map(([field, schema]) => [field, shownSchema(schema)]))
+    ])
+  )
+
 const choicesOf = (schema: JsonSchema): ReadonlyArray<Json> | undefined => {
   // What stands in an enumeration is JSON, as all of a schema is.
   if (Array.isArray(schema["enum"])) return schema["enum"] as ReadonlyArray<Json>
@@ -174,7 +198,9 @@ export const build = (
       })
     }
     case "flag":
-      return draft === undefined && !isRequired ? undefined : draft === true
+      if (typeof draft === "boolean") return draft
+      if (isRequired) problems.set(path, "Choose one.")
+      return undefined
     case "choice": {
       const value = kind.values.find((value) => JSON.stringify(value) === draft)
       if (value === undefined && isRequired) problems.set(path, "Choose one.")

@@ -1,6 +1,6 @@
 /** One execution, live: its graph with the state of every step, its questions, its timeline, its state and stream. */
 import { useEffect, useMemo, useState, useSyncExternalStore } from "react"
-import { Tab, TabList, TabPanel, Tabs } from "react-aria-components"
+import { type Key, Tab, TabList, TabPanel, Tabs } from "react-aria-components"
 import type { ExecutionDetail, Project } from "../../Api.ts"
 import { announce } from "../app/Announcer.tsx"
 import { href, Link, setQuery, useRoute } from "../app/Router.tsx"
@@ -83,44 +83,53 @@ const Actions = ({ detail, onDone }: { readonly detail: ExecutionDetail; readonl
   )
 }
 
-const Values = ({ detail, store }: { readonly detail: ExecutionDetail; readonly store: ExecutionStore }) => (
-  <Tabs className="tabs">
-    <TabList aria-label="What is in it" className="tab-list">
-      <Tab className="tab" id="state">
-        State
-      </Tab>
-      <Tab className="tab" id="stream">
-        Stream {store.entries.length > 0 ? <span className="tab-count">{count(store.entries.length)}</span> : null}
-      </Tab>
-      <Tab className="tab" id="input">
-        Input
-      </Tab>
-      <Tab className="tab" id="result">
-        Result
-      </Tab>
-    </TabList>
-    <TabPanel className="tab-panel" id="state">
-      {Object.keys(detail.state).length === 0 ? (
-        <p className="hint">The state is empty.</p>
-      ) : (
-        <Json open={3} value={detail.state} />
-      )}
-    </TabPanel>
-    <TabPanel className="tab-panel tab-panel-flush" id="stream">
-      <StreamView store={store} />
-    </TabPanel>
-    <TabPanel className="tab-panel" id="input">
-      {detail.input === undefined ? <p className="hint">It is not known.</p> : <Json open={3} value={detail.input} />}
-    </TabPanel>
-    <TabPanel className="tab-panel" id="result">
-      {detail.result === undefined ? (
-        <p className="hint">{detail.lifecycle === "closed" ? "It gave no result." : "There is none yet."}</p>
-      ) : (
-        <Json open={3} value={detail.result} />
-      )}
-    </TabPanel>
-  </Tabs>
-)
+// Before something was chosen: what it came to, or while it has not ended its state.
+const openTab = ({ failure, lifecycle, result }: ExecutionDetail): Key =>
+  lifecycle === "closed" && (result !== undefined || failure !== undefined) ? "result" : "state"
+
+const Values = ({ detail, store }: { readonly detail: ExecutionDetail; readonly store: ExecutionStore }) => {
+  const [chosen, setChosen] = useState<Key | undefined>(undefined)
+  return (
+    <Tabs className="tabs" onSelectionChange={setChosen} selectedKey={chosen ?? openTab(detail)}>
+      <TabList aria-label="What is in it" className="tab-list">
+        <Tab className="tab" id="state">
+          State
+        </Tab>
+        <Tab className="tab" id="stream">
+          Stream {store.entries.length > 0 ? <span className="tab-count">{count(store.entries.length)}</span> : null}
+        </Tab>
+        <Tab className="tab" id="input">
+          Input
+        </Tab>
+        <Tab className="tab" id="result">
+          Result
+        </Tab>
+      </TabList>
+      <TabPanel className="tab-panel" id="state">
+        {Object.keys(detail.state).length === 0 ? (
+          <p className="hint">The state is empty.</p>
+        ) : (
+          <Json open={3} value={detail.state} />
+        )}
+      </TabPanel>
+      <TabPanel className="tab-panel tab-panel-flush" id="stream">
+        <StreamView store={store} />
+      </TabPanel>
+      <TabPanel className="tab-panel" id="input">
+        {detail.input === undefined ? <p className="hint">It is not known.</p> : <Json open={3} value={detail.input} />}
+      </TabPanel>
+      <TabPanel className="tab-panel" id="result">
+        {detail.result !== undefined ? (
+          <Json open={3} value={detail.result} />
+        ) : detail.failure !== undefined ? (
+          <Json open={3} value={detail.failure} />
+        ) : (
+          <p className="hint">{detail.lifecycle === "closed" ? "It gave no result." : "There is none yet."}</p>
+        )}
+      </TabPanel>
+    </Tabs>
+  )
+}
 
 const Took = ({ detail, isOver }: { readonly detail: ExecutionDetail; readonly isOver: boolean }) => {
   const [now, setNow] = useState(Date.now)

@@ -4,7 +4,7 @@ import type { TimelineRow } from "../../Api.ts"
 import { announce } from "../app/Announcer.tsx"
 import { go, href } from "../app/Router.tsx"
 import { fork, timeline } from "../data/Client.ts"
-import { count, duration, timeExact, timeFull } from "../data/format.ts"
+import { count, counted, duration, timeExact, timeFull } from "../data/format.ts"
 import { usePaged } from "../data/Paged.ts"
 import { wordsOf } from "../data/useLoaded.ts"
 import { Button, Select } from "../ui/Controls.tsx"
@@ -183,7 +183,7 @@ export const Timeline = ({ canFork, execution, names, onStep, step, turn }: Time
         </>
       }
       className="timeline"
-      title={`Timeline${paged.total === undefined ? "" : `, ${count(paged.total)} rows`}`}
+      title={`Timeline${paged.total === undefined ? "" : `, ${counted(paged.total, "row")}`}`}
     >
       {range.complete ? null : <p className="notice notice-wait">The beginning of this execution is kept no more.</p>}
       {paged.total === undefined ? (

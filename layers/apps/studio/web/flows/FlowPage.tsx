@@ -5,7 +5,7 @@ import { announce } from "../app/Announcer.tsx"
 import { go, href, Link } from "../app/Router.tsx"
 import { executions, graph as loadGraph, startFlow } from "../data/Client.ts"
 import { duration, time, timeFull } from "../data/format.ts"
-import type { Json as JsonValue } from "../data/JsonSchema.ts"
+import { type Json as JsonValue, shownParts, shownSchema } from "../data/JsonSchema.ts"
 import { useNews } from "../data/News.ts"
 import { useLoaded, wordsOf } from "../data/useLoaded.ts"
 import { Json } from "../ui/Json.tsx"
@@ -90,16 +90,16 @@ const Contract = ({ flow: { contract } }: { readonly flow: Flow }) => (
       Object.keys(parts).length === 0 ? null : (
         <Fragment key={title}>
           <h3 className="sub">{title}</h3>
-          <Json open={1} value={parts} />
+          <Json open={1} value={shownParts(parts)} />
         </Fragment>
       )
     )}
     <h3 className="sub">State</h3>
-    <Json open={1} value={contract.state} />
+    <Json open={1} value={shownSchema(contract.state)} />
     {contract.result === null ? null : (
       <>
         <h3 className="sub">Result</h3>
-        <Json open={1} value={contract.result} />
+        <Json open={1} value={shownSchema(contract.result)} />
       </>
     )}
   </>

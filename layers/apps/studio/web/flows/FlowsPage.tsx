@@ -2,12 +2,14 @@
 import type { Project } from "../../Api.ts"
 import { href, Link } from "../app/Router.tsx"
 import { counted } from "../data/format.ts"
+import { shownSchema } from "../data/JsonSchema.ts"
 import { PageHead } from "../ui/Page.tsx"
 import { Empty } from "../ui/States.tsx"
 
 const fieldsOf = (schema: { readonly [key: string]: unknown }): string => {
   const properties = schema["properties"]
   if (typeof properties === "object" && properties !== null) return Object.keys(properties).join(", ")
+  if (typeof shownSchema(schema) === "string") return String(shownSchema(schema))
   return typeof schema["type"] === "string" ? schema["type"] : "any value"
 }
 

@@ -9,6 +9,8 @@ import {
   ListBox,
   ListBoxItem,
   Popover,
+  Radio,
+  RadioGroup,
   SearchField as AriaSearchField,
   Select as AriaSelect,
   SelectValue,
@@ -111,6 +113,46 @@ export const Select = ({ choices, hint, label, onChange, shown = false, value }:
       </ListBox>
     </Popover>
   </AriaSelect>
+)
+
+interface ChoicesProps {
+  readonly label: string
+  readonly choices: ReadonlyArray<Choice>
+  /** `null`: nothing is chosen. */
+  readonly value: string | null
+  readonly onChange: (value: string) => void
+  readonly isRequired?: boolean
+  readonly hint?: string | undefined
+  readonly error?: string | undefined
+}
+
+/** A few choices, all in sight. */
+export const Choices = ({ choices, error, hint, isRequired = false, label, onChange, value }: ChoicesProps) => (
+  <RadioGroup
+    className="field"
+    isInvalid={error !== undefined}
+    isRequired={isRequired}
+    onChange={onChange}
+    orientation="horizontal"
+    validationBehavior="aria"
+    value={value}
+  >
+    <Label className="label">{label}</Label>
+    <div className="radios">
+      {choices.map(({ id, name }) => (
+        <Radio className="radio" key={id} value={id}>
+          <span aria-hidden className="radio-mark" />
+          <span>{name}</span>
+        </Radio>
+      ))}
+    </div>
+    {hint === undefined ? null : (
+      <Text className="hint" slot="description">
+        {hint}
+      </Text>
+    )}
+    <FieldError className="field-error">{error}</FieldError>
+  </RadioGroup>
 )
 
 interface TextFieldProps {

@@ -1,6 +1,6 @@
 /** A form made of a JSON Schema: for the input of an agent or a flow, and for the answer to a question. */
 import { type FormEvent, useMemo, useState } from "react"
-import { Form, Switch } from "react-aria-components"
+import { Form } from "react-aria-components"
 import {
   build,
   type Draft,
@@ -11,7 +11,7 @@ import {
   type Problems,
   SchemaDocument
 } from "../data/JsonSchema.ts"
-import { Button, IconButton, Select, TextField } from "./Controls.tsx"
+import { Button, Choices, IconButton, Select, TextField } from "./Controls.tsx"
 
 interface PlaceProps {
   readonly document: SchemaDocument
@@ -25,6 +25,15 @@ interface PlaceProps {
   readonly onSend: () => void
 }
 
+const yes = "yes"
+const no = "no"
+const nothing = "nothing"
+const yesOrNo = [
+  { id: yes, name: "Yes" },
+  { id: no, name: "No" }
+]
+const yesNoOrNothing = [...yesOrNo, { id: nothing, name: "Leave out" }]
+
 const textOf = (draft: Draft): string => (typeof draft === "string" ? draft : "")
 const wordOf = (value: Json): string => (typeof value === "string" ? value : JSON.stringify(value))
 
@@ -33,7 +42,7 @@ const Place = (props: PlaceProps) => {
   const kind = document.kindOf(schema)
   const hint = document.describe(schema)
   const error = problems.get(path)
-  const label = isRequired || kind._tag === "flag" ? name : `${name} (optional)`
+  const label = isRequired ? name : `${name} (optional)`
   switch (kind._tag) {
     case "object": {
       const fields = draftFields(draft)
@@ -89,14 +98,17 @@ const Place = (props: PlaceProps) => {
       )
     }
     case "flag":
+      // No answer is given beforehand: whoever sends the form has said yes or no.
       return (
-        <Switch className="switch" isSelected={draft === true} onChange={onChange}>
-          <span aria-hidden className="switch-track" />
-          <span>
-            {label}
-            {hint === undefined ? null : <span className="hint"> {hint}</span>}
-          </span>
-        </Switch>
+        <Choices
+          choices={isRequired ? yesOrNo : yesNoOrNothing}
+          error={draft === undefined ? error : undefined}
+          hint={hint}
+          isRequired={isRequired}
+          label={label}
+          onChange={(next) => onChange(next === nothing ? undefined : next === yes)}
+          value={typeof draft === "boolean" ? (draft ? yes : no) : isRequired ? null : nothing}
+        />
       )
     case "choice":
       return (
@@ -109,7 +121,7 @@ const Place = (props: PlaceProps) => {
             shown
             value={typeof draft === "string" ? draft : null}
           />
-          {error === undefined ? null : <p className="field-error">{error}</p>}
+          {error === undefined || draft !== undefined ? null : <p className="field-error">{error}</p>}
         </div>
       )
     case "number":
