@@ -14,7 +14,7 @@ import { ApprovalGate, type ApprovalRequest, type Decision } from "../../service
  * @category models
  */
 export interface Waiting {
-  /** What it is answered by. */
+  /** What it is answered by: random, so that an answer that comes late never meets another call. */
   readonly id: string
   readonly request: ApprovalRequest
 }
@@ -56,12 +56,11 @@ export const queue: Layer.Layer<ApprovalQueue> = Layer.effectContext(
   Effect.gen(function* () {
     const all = new Map<string, Waiting & { readonly decision: Deferred.Deferred<Decision> }>()
     const begun = yield* PubSub.unbounded<Waiting>()
-    let last = 0
     const waiting = () => [...all.values()].map(({ id, request }) => ({ id, request }))
     const gate = (request: ApprovalRequest): Effect.Effect<Decision> =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
-          const one = { id: `${++last}`, request, decision: Deferred.makeUnsafe<Decision>() }
+          const one = { id: globalThis.crypto.randomUUID(), request, decision: Deferred.makeUnsafe<Decision>() }
           all.set(one.id, one)
           return one
         }),

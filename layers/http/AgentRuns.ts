@@ -15,7 +15,7 @@ import * as Agent from "../../src/agent/Agent.ts"
 import { freshId } from "../../src/agent/Conversation.ts"
 import type { InstantEvent } from "../../src/parse/InstantEvent.ts"
 import * as Runs from "../../src/run/Runs.ts"
-import { Approving } from "./Approving.ts"
+import type { Approving } from "./Approving.ts"
 import type { Translator } from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 import { Client, type Serving } from "./Serving.ts"
@@ -140,11 +140,12 @@ export class AgentRuns {
   private readonly serving: Serving
   private readonly scope: Scope.Scope
   private readonly watched = new Map<string, Watched>()
-  readonly approving = new Approving()
+  readonly approving: Approving
 
-  constructor(serving: Serving, scope: Scope.Scope) {
+  constructor(serving: Serving, scope: Scope.Scope, approving: Approving) {
     this.serving = serving
     this.scope = scope
+    this.approving = approving
   }
 
   /** Starts a run, or joins the one of the same idempotency key. */
@@ -156,7 +157,11 @@ export class AgentRuns {
       const id = asked.run ?? (yield* freshId)
       const job = jobOf(agent, asked, client)
       const gated =
-        asked.approvals === undefined ? job : Effect.provideService(job, ApprovalGate, this.approving.gate(id))
+        asked.approvals === undefined
+          ? job
+          : Effect.provideService(job, ApprovalGate, (request) =>
+              this.approving.wait(request, { run: id, agent: agent.name, asks: "watchers" })
+            )
       const run = yield* this.serving.registry.launch(gated, {
         name: agent.name,
         input: asked.session === undefined ? asked.input : { input: asked.input, session: asked.session },

@@ -83,7 +83,7 @@ export const runs = (serving: Serving, agentRuns: AgentRuns) =>
         answered(
           Effect.andThen(
             serving.registry.get(id),
-            Effect.flatMap(Client, (client) => agentRuns.approving.decide(id, approval, payload, client))
+            Effect.flatMap(Client, (client) => agentRuns.approving.decideIn(id, approval, payload, client))
           )
         )
       )

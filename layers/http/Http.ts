@@ -30,6 +30,7 @@ import * as Runs from "../../src/run/Runs.ts"
 import * as Codec from "../../src/triggerflow/engine/Codec.ts"
 import { AgentRuns, type ServedAgent } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
+import * as Approving from "./Approving.ts"
 import type { Auth } from "./Auth.ts"
 import * as Chats from "./Chats.ts"
 import * as Edge from "./Edge.ts"
@@ -396,7 +397,7 @@ const build = Effect.fnUntraced(function* <R, E>(
     grace: millis(options.grace, "2 seconds"),
     time: millis(limits.time, "5 minutes")
   }
-  const agentRuns = new AgentRuns(serving, scope)
+  const agentRuns = new AgentRuns(serving, scope, (yield* Approving.Shared) ?? new Approving.Approving())
   const agents = servedAgents(definition.agents ?? {})
   const scheme = options.auth?._tag === "Checked" ? options.auth.scheme : undefined
   const api: AnyApi = Api.make(definition, scheme) as unknown as AnyApi // Its groups are served below, all of them.

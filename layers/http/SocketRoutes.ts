@@ -175,7 +175,7 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
   }
 
   const approve = ({ id }: Runs.AnyRun, { approval, decision }: typeof Approve.Type) =>
-    Effect.flatMap(Client, (client) => agentRuns.approving.decide(id, approval, decision, client))
+    Effect.flatMap(Client, (client) => agentRuns.approving.decideIn(id, approval, decision, client))
 
   const cancel = (run: Runs.AnyRun, reason: string | undefined) => Effect.as(run.cancel(reason), { run: run.id })
 

@@ -121,7 +121,10 @@ export const Project = Schema.Struct({
     history: Schema.Boolean,
     /** Whether conversations outlive the server: the project has a `SessionStore`. */
     sessions: Schema.Boolean,
-    /** Whether calls that need approval wait for `/studio/approvals`; false: the project has an `ApprovalGate` itself. */
+    /**
+     * Whether calls that need approval wait for `/studio/approvals`; false: the project has an `ApprovalGate` itself, and
+     * only those of runs with `approvals=ask` do.
+     */
     approvals: Schema.Boolean,
     /** Whether there is a folder with reports of evals. */
     evals: Schema.Boolean,
@@ -215,6 +218,8 @@ export const Waiting = Schema.Struct({
   /** The run that waits: the outermost one, as `/api/runs/:id` knows it. Absent where nobody watches, as in flows. */
   run: optional(Schema.String),
   agent: optional(Schema.String),
+  /** Who is asked: those who watch the run (`approvals=ask`), or the studio. It may decide on both. */
+  asks: Schema.Literals(["watchers", "program"]),
   request: ApprovalRequest
 })
 

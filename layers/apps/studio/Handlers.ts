@@ -7,11 +7,11 @@ import * as Stream from "effect/Stream"
 import type { RunSnapshot } from "../../../services/Run.ts"
 import * as Metrics from "../../../src/run/Metrics.ts"
 import type * as Runs from "../../../src/run/Runs.ts"
+import type { Approving } from "../../http/Approving.ts"
 import * as Problem from "../../http/Problem.ts"
 import { after, answered, Client } from "../../http/Serving.ts"
 import { frame, type Streams } from "../../http/Streams.ts"
 import type { AnyFlow, Project } from "../config/Project.ts"
-import type { Approvals } from "./Approvals.ts"
 import * as Api from "./Api.ts"
 import type { Evals } from "./Evals.ts"
 import type { Executions, Live } from "./Executions.ts"
@@ -38,7 +38,7 @@ export interface Serving {
   readonly info: Api.Project
   readonly streams: Streams
   readonly registry: Runs.Registry["Service"]
-  readonly approvals: Approvals
+  readonly approvals: Approving
   readonly executions: Executions
   readonly traces: Traces
   readonly evals: Evals
@@ -155,9 +155,8 @@ const runs = (serving: Serving) =>
       .handle("waiting", () => Effect.sync(() => serving.approvals.waiting))
       .handle("decide", ({ params, payload }) =>
         answered(
-          Effect.mapError(serving.approvals.decide(params.id, payload), ({ message }) =>
-            Problem.refuse(404, "NotWaiting", message)
-          )
+          // Who decided stands in the record of the call.
+          serving.approvals.decide(params.id, { ...payload, by: payload.by ?? "studio" })
         )
       )
   )

@@ -25,6 +25,7 @@ import { JournalStore } from "../../../services/JournalStore.ts"
 import { SessionStore } from "../../../services/SessionStore.ts"
 import * as Telemetry from "../../../services/Telemetry.ts"
 import * as Runs from "../../../src/run/Runs.ts"
+import { Approving, Shared } from "../../http/Approving.ts"
 import * as Auth from "../../http/Auth.ts"
 import * as Edge from "../../http/Edge.ts"
 import * as Http from "../../http/Http.ts"
@@ -36,7 +37,7 @@ import type { Platform, Project } from "../config/Project.ts"
 import { definitionOf, flowNames } from "../config/Served.ts"
 import * as Access from "./Access.ts"
 import * as Api from "./Api.ts"
-import { Approvals } from "./Approvals.ts"
+import * as Approvals from "./Approvals.ts"
 import * as Assets from "./Assets.ts"
 import * as Capture from "./Capture.ts"
 import { Evals } from "./Evals.ts"
@@ -70,7 +71,10 @@ export interface Opened {
   readonly services: Context.Context<never>
   readonly hosting: Open.Hosting
   readonly traces: Traces
-  readonly approvals: Approvals
+  /** Calls that wait for a decision, those of runs with `approvals=ask` too. */
+  readonly approvals: Approving
+  /** Whether all other calls wait there, too: the project has no `ApprovalGate` of its own. */
+  readonly isAsked: boolean
   /** Whether conversations outlive the process. */
   readonly keepsSessions: boolean
 }
@@ -125,7 +129,7 @@ export class Studio extends Context.Service<
     readonly baseUrl: string
     readonly token: string | undefined
     readonly traces: Traces
-    readonly approvals: Approvals
+    readonly approvals: Approving
   }
 >()("effigent/Studio") {}
 
@@ -157,14 +161,15 @@ export const open = (
 ): Effect.Effect<Opened, Open.ProjectFailed, Platform | Scope.Scope> =>
   Effect.gen(function* () {
     const traces = new Traces(options.traces)
-    const approvals = new Approvals()
+    const approvals = new Approving()
+    const gate = Approvals.gate(approvals)
     const captured = Capture.make(traces, { prices: project.prices, characters: options.characters })
     const sessions = Context.get(yield* Layer.build(SessionStores.memory), SessionStore)
     const base = Layer.mergeAll(
       Layer.succeed(SessionStore, sessions),
       // The events of each are in memory.
       Runs.layer({ remember: 300 }),
-      Layer.succeed(ApprovalGate, approvals.gate),
+      Layer.succeed(ApprovalGate, gate),
       Layer.succeed(Telemetry.Current, captured)
     )
     const given = yield* Open.services(project, base)
@@ -174,14 +179,23 @@ export const open = (
     // Timelines begin where the journal does: on disk it may be longer than in memory.
     const isOnDisk = Context.getOption(given, JournalStore)._tag === "Some"
     const hosting = yield* Open.hosting(project, traced, { keepSnapshots: isOnDisk ? 400 : 40, ...options.host })
-    const hosted = Context.add(traced, ExecutionHost, hosting.host)
+    // Whatever serves the project has its calls wait where the studio sees them.
+    const hosted = Context.add(traced, ExecutionHost, hosting.host).pipe(Context.add(Shared, approvals))
     const services = hosting.keeper === undefined ? hosted : Context.add(hosted, ExecutionKeeper, hosting.keeper)
     const keepsSessions = Context.get(given, SessionStore) !== sessions
-    return { project, services, hosting, traces, approvals, keepsSessions }
+    return {
+      project,
+      services,
+      hosting,
+      traces,
+      approvals,
+      isAsked: Context.get(given, ApprovalGate) === gate,
+      keepsSessions
+    }
   })
 
 const make = Effect.fnUntraced(function* (
-  { approvals, hosting, keepsSessions, project, services, traces }: Opened,
+  { approvals, hosting, isAsked, keepsSessions, project, services, traces }: Opened,
   options: ServeOptions,
   port: number,
   token: string | undefined
@@ -216,7 +230,7 @@ const make = Effect.fnUntraced(function* (
         durable: hosting.keeps,
         history: hosting.store !== undefined,
         sessions: keepsSessions,
-        approvals: Context.get(services, ApprovalGate) === approvals.gate,
+        approvals: isAsked,
         evals: false,
         prices: Object.keys(project.prices).length > 0
       }
@@ -274,7 +288,7 @@ const make = Effect.fnUntraced(function* (
 })
 
 // Tells readers of the news what has changed.
-const telling = (traces: Traces, approvals: Approvals, ticks: PubSub.PubSub<Handlers.Tick>): Effect.Effect<never> => {
+const telling = (traces: Traces, approvals: Approving, ticks: PubSub.PubSub<Handlers.Tick>): Effect.Effect<never> => {
   let version = approvals.version
   const look = Effect.suspend(() => {
     const changed = [...traces.changed].map(traceRow)
