@@ -126,6 +126,30 @@ describe.skipIf(!hasBrowser)(`the pages of the studio${browserNote}`, () => {
     await page.getByText("Nothing waits for you").waitFor()
   })
 
+  it("Approve decides on the call that it stands beside, also where programs may decide on that; another waits on", async () => {
+    const { go, page } = opened
+    const begin = (query: string, text: string) =>
+      fetch(`${studio.url}/api/agents/clerk/runs?disconnect=detach&${query}`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${studio.token}`, "content-type": "application/json" },
+        body: JSON.stringify(text)
+      })
+    assert.strictEqual((await begin("run=plain", "Pay the power, 700 euros.")).status, 202)
+    await page.getByRole("link", { name: /Approvals 1 waiting/ }).waitFor()
+    const asked = await begin("run=asked&session=asked&approvals=ask", "Pay the water, 500 euros.")
+    assert.strictEqual(asked.status, 202)
+    await page.getByRole("link", { name: /Approvals 2 waiting/ }).waitFor()
+    await go("#/agents/clerk?session=asked")
+    await page.getByRole("button", { name: "Approve" }).click()
+    await turnIs(page, "completed")
+    assert.match(await page.locator(".answer").last().innerText(), /paid 500 euros for water/)
+    await page.getByRole("link", { name: /Approvals 1 waiting/ }).click()
+    await page.getByText("700").first().waitFor()
+    assert.strictEqual(await page.locator(".waiting-one").count(), 1)
+    await page.getByRole("button", { name: "Deny" }).click()
+    await page.getByText("Nothing waits for you").waitFor()
+  })
+
   it("a run is stopped", async () => {
     const { go, page } = opened
     await go("#/agents/echo")
