@@ -57,6 +57,12 @@ export interface ForkOptions {
   readonly step?: string
 }
 
+/** What is told of what has happened. @category models */
+export interface HistoryOptions {
+  /** Whether beginnings of runs of steps are told, and their ends by answers. Default false. */
+  readonly runs?: boolean
+}
+
 /**
  * Keeps durable executions on this runner.
  *
@@ -86,9 +92,13 @@ export class ExecutionKeeper extends Context.Service<
       id: string,
       options?: ForkOptions
     ) => Effect.Effect<string, UnknownExecution | FlowFailed | ExecutionHostError>
-    /** What has happened, as far as the journal is kept, oldest first. */
+    /**
+     * What has happened, as far as the journal is kept, oldest first. With `runs` it tells as well what a `JournalReader`
+     * tells: where runs of steps have begun or gone on (`began`), and where an answer has ended one (`ended`).
+     */
     readonly history: (
-      id: string
+      id: string,
+      options?: HistoryOptions
     ) => Effect.Effect<ReadonlyArray<HistoryEntry>, UnknownExecution | FlowFailed | ExecutionHostError>
     readonly health: Effect.Effect<KeeperHealth>
     /** Takes nothing new, lets handlers at work end, writes everything down and lets go of it. Nothing is cancelled. */

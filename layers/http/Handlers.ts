@@ -7,10 +7,11 @@ import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { ExecutionHost, type HistoryEntry } from "../../services/ExecutionHost.ts"
+import { ExecutionHost, type ExecutionView, type HistoryEntry } from "../../services/ExecutionHost.ts"
 import { ExecutionKeeper } from "../../services/ExecutionKeeper.ts"
 import { SessionStore } from "../../services/SessionStore.ts"
 import * as Mermaid from "../../src/triggerflow/definition/Mermaid.ts"
+import { Timeline } from "../../src/triggerflow/journal/Timeline.ts"
 import type { FlowData } from "../../src/triggerflow/Node.ts"
 import type * as Runs from "../../src/run/Runs.ts"
 import type { RunStatus } from "../../services/Run.ts"
@@ -96,24 +97,12 @@ export const runs = (serving: Serving, agentRuns: AgentRuns) =>
       )
   )
 
-const statusOf: { readonly [what: string]: Mermaid.Status } = {
-  done: "done",
-  decided: "done",
-  failed: "failed",
-  asked: "waiting",
-  sleeps: "waiting",
-  retried: "running",
-  emitted: "done"
-}
-
-/** How far the steps have come, by what has happened to them. @category conversions */
-export const stepsOf = (history: ReadonlyArray<HistoryEntry>): ReadonlyMap<string, Mermaid.Status> => {
-  const steps = new Map<string, Mermaid.Status>()
-  for (const { inside = [], step, what } of history) {
-    const status = statusOf[what]
-    if (step !== undefined && status !== undefined) steps.set([...inside, step].join("/"), status)
-  }
-  return steps
+// How far the steps have come, as the timeline of the studio has it.
+const stepsOf = (view: ExecutionView, history: ReadonlyArray<HistoryEntry>): ReadonlyMap<string, Mermaid.Status> => {
+  const timeline = new Timeline(0, true)
+  timeline.take(history)
+  if (view.lifecycle === "closed") timeline.stop(history.at(-1)?.seq ?? 0, view.closedAt ?? view.startedAt)
+  return new Map([...timeline.states.values()].map(({ key, status }) => [key, status]))
 }
 
 const text = (picture: string) => HttpServerResponse.text(picture, { contentType: "text/vnd.mermaid" })
@@ -187,8 +176,8 @@ export const executions = (serving: Serving, flows: Api.Flows) =>
             if (data === undefined) return yield* noGraph(view.flow)
             // Without a journal nobody knows how far the steps have come.
             const known = yield* Effect.serviceOption(ExecutionKeeper)
-            const history = Option.isSome(known) ? yield* known.value.history(params.id) : []
-            return text(Mermaid.toMermaid({ data }, { status: stepsOf(history) }))
+            const history = Option.isSome(known) ? yield* known.value.history(params.id, { runs: true }) : []
+            return text(Mermaid.toMermaid({ data }, { status: stepsOf(view, history) }))
           })
         )
       )

@@ -27,12 +27,13 @@ export const of = (keeper: Keeper): ExecutionKeeper["Service"] => {
       : Effect.succeed(runner)
   }
 
-  const history: ExecutionKeeper["Service"]["history"] = (id) =>
+  const history: ExecutionKeeper["Service"]["history"] = (id, options) =>
     Effect.gen(function* () {
       const operation = `read the history of ${id}`
       const runner = yield* runnerOf(yield* headOf(id), operation)
       const { entries, snapshot } = yield* Effect.mapError(keptOf(store, id), keeper.storeFailed(operation))
-      return yield* runner.history(snapshot?.json, entries)
+      if (options?.runs !== true || runner.reader === undefined) return yield* runner.history(snapshot?.json, entries)
+      return yield* (yield* runner.reader(snapshot?.json)).take(entries)
     })
 
   const place = (id: string, { seq, step }: ForkOptions) =>

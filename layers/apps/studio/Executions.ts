@@ -10,10 +10,10 @@ import type { Json } from "../../../services/Json.ts"
 import * as Host from "../../../services/ExecutionHost.ts"
 import type { JournalCorrupt, JournalHead, JournalStoreError } from "../../../services/JournalStore.ts"
 import { summaryOf } from "../../../src/durable/Hosting.ts"
+import { Timeline } from "../../../src/triggerflow/journal/Timeline.ts"
 import * as Problem from "../../http/Problem.ts"
 import type { Hosting } from "../config/Open.ts"
 import type * as Api from "./Api.ts"
-import { Timeline } from "./Timeline.ts"
 import type { Traces } from "./Traces.ts"
 
 /** Which executions are listed. @category models */

@@ -39,8 +39,17 @@ const refund = Refund.build(
 )
 // Closed at once where nothing is at work.
 const settings = { autoClose: 0 }
-const definition = { flows: { refund } }
-const runner = TriggerFlow.toLayer(refund)
+// One whose answer is the input of the next step.
+const Agree = TriggerFlow.define("agree", { input: Schema.String, result: Schema.Boolean, interrupts: [Ask] })
+const agree = Agree.build(
+  Agree.start.pipe(
+    Chain.to("ask", (order, run) => run.pause(Ask, order, { id: "sure" })),
+    Chain.to("note", (yes) => Effect.succeed(yes)),
+    Chain.result
+  )
+)
+const runner = Layer.merge(TriggerFlow.toLayer(refund), TriggerFlow.toLayer(agree))
+const definition = { flows: { refund, agree } }
 const inProcess = runner.pipe(Layer.provideMerge(ExecutionHosts.inProcess()))
 const durable = runner.pipe(Layer.provideMerge(ExecutionHosts.durable()), Layer.provide(JournalStores.memory))
 
@@ -206,7 +215,38 @@ describe("executions", () => {
       assert.strictEqual((yield* server.call("/dead-letters/none/discard", { method: "POST" })).status, 404)
       const ready = yield* server.get("/health/ready")
       assert.deepInclude((ready.json as { keeper: object }).keeper, { status: "up" }) // Ready
-      assert.deepStrictEqual((yield* server.get("/flows")).json, [{ flow: "refund", graph: true }])
+      assert.deepStrictEqual((yield* server.get("/flows")).json, [
+        { flow: "refund", graph: true },
+        { flow: "agree", graph: true }
+      ])
+    })
+  )
+
+  it.live("the graph of a durable one tells a question that was answered as done, as the studio's timeline does", () =>
+    Effect.gen(function* () {
+      const server = yield* start(Http.layer(definition), durable)
+      yield* server.post("/flows/agree/executions", { input: "C-3", id: "g", settings })
+      const graph = Effect.map(server.get("/executions/g/graph"), ({ text }) => text)
+      const statusOf = (name: string, text: string) => {
+        const node = new RegExp(`(n\\d+)\\["${name}"`).exec(text)?.[1]
+        return text.split("\n").flatMap((line) => {
+          const [, nodes, status] = /^ +class (\S+) (\S+)$/.exec(line) ?? []
+          return node !== undefined && nodes?.split(",").includes(node) === true ? [status] : []
+        })
+      }
+      yield* until(() => Effect.map(server.get("/executions/g"), ({ text }) => text.includes(`"id":"sure"`)))
+      assert.deepStrictEqual(statusOf("ask", yield* graph), ["waiting"])
+      yield* server.post("/executions/g/questions/sure", { value: true })
+      assert.strictEqual((yield* server.get("/flows/agree/executions/g/result")).json, true)
+      const picture = yield* graph
+      assert.deepStrictEqual(statusOf("ask", picture), ["done"])
+      assert.deepStrictEqual(statusOf("note", picture), ["done"])
+      // One that was cancelled while it asked waits for nobody any more.
+      yield* server.post("/flows/agree/executions", { input: "C-4", id: "h", settings })
+      yield* until(() => Effect.map(server.get("/executions/h"), ({ text }) => text.includes(`"id":"sure"`)))
+      yield* server.post("/executions/h/cancel", {})
+      const stopped = (yield* server.get("/executions/h/graph")).text
+      assert.deepStrictEqual(statusOf("ask", stopped), ["stopped"])
     })
   )
 })

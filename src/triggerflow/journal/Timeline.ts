@@ -1,18 +1,84 @@
 /**
- * The timeline of an execution: its journal, read once and then append by append, as rows of steps with their times. Pages
- * are cut out of the rows, so that a long one costs no more than its page.
+ * The timeline of an execution: its journal, read once and then append by append, as rows of steps with their times, and
+ * how every step stands. Pages are cut out of the rows, so that a long one costs no more than its page.
  */
 import type { HistoryEntry } from "../../../services/ExecutionHost.ts"
-import type * as Api from "./Api.ts"
+
+/** How far a step has come. @category models */
+export type StepStatus = "running" | "waiting" | "done" | "stopped" | "failed"
+
+/**
+ * How a step stands, all its runs together; times in milliseconds since 1970.
+ *
+ * @category models
+ */
+export interface StepState {
+  /** The key of the step; one of a sub-flow has the key of the sub-flow, `/`, and its own. */
+  readonly key: string
+  readonly status: StepStatus
+  /** How often it has begun, ended well and failed. */
+  readonly runs: number
+  readonly done: number
+  readonly failed: number
+  /** When it began first and ended last. */
+  readonly startedAt?: number
+  readonly endedAt?: number
+}
+
+/**
+ * A run of a step, or something that happened; times in milliseconds since 1970.
+ *
+ * @category models
+ */
+export interface TimelineRow {
+  /** Its place in the timeline, from 0. */
+  readonly index: number
+  readonly kind: "step" | "event"
+  /** What happened; of a step what ended it, `running` until then. */
+  readonly what: string
+  /** The signal, question or reason. */
+  readonly name?: string
+  readonly key?: string
+  /** Which run of the step it is, from 1. */
+  readonly attempt?: number
+  readonly status?: StepStatus
+  /** The append in which it began, and the one in which it ended. */
+  readonly seq: number
+  readonly endSeq?: number
+  readonly startedAt: number
+  readonly endedAt?: number
+  /** Milliseconds. */
+  readonly duration?: number
+}
+
+/**
+ * A part of a timeline.
+ *
+ * @category models
+ */
+export interface TimelinePage {
+  /** How many rows there are, and how many of them are steps. */
+  readonly total: number
+  readonly steps: number
+  /** The first row of this page. */
+  readonly offset: number
+  readonly rows: ReadonlyArray<TimelineRow>
+  /** The append up to which it is told. */
+  readonly seq: number
+  /** False: the beginning is kept no more. */
+  readonly complete: boolean
+  readonly startedAt?: number
+  readonly endedAt?: number
+}
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
-type Row = Mutable<Api.TimelineRow>
+type Row = Mutable<TimelineRow>
 
-type State = Mutable<Api.StepState>
+type State = Mutable<StepState>
 
 /** What ends a run of a step; what else is told of one goes on. */
-const ended: { readonly [what: string]: Api.TimelineRow["status"] } = {
+const ended: { readonly [what: string]: TimelineRow["status"] } = {
   done: "done",
   ended: "done",
   failed: "failed"
@@ -30,7 +96,7 @@ export interface Query {
   readonly order?: "oldest" | "newest" | undefined
   readonly kind?: Row["kind"] | undefined
   readonly key?: string | undefined
-  readonly status?: Api.TimelineRow["status"] | undefined
+  readonly status?: TimelineRow["status"] | undefined
 }
 
 /** The key of a step in a picture of its flow. @category conversions */
@@ -150,7 +216,7 @@ export class Timeline {
   }
 
   /** Steps that have changed behind an append. */
-  changed(since: number): ReadonlyArray<Api.StepState> {
+  changed(since: number): ReadonlyArray<StepState> {
     const keys = new Set<string>()
     for (let at = this.changes.length - 1; at >= 0; at--) {
       const change = this.changes[at]
@@ -161,7 +227,7 @@ export class Timeline {
   }
 
   /** A page of the rows. */
-  page(query: Query): Api.TimelinePage {
+  page(query: Query): TimelinePage {
     const { kind, key, limit = 200, offset = 0, order = "oldest", status } = query
     const isWhole = kind === undefined && key === undefined && status === undefined
     const rows = isWhole
