@@ -11,7 +11,7 @@ import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpEffect from "effect/http/HttpEffect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServer from "effect/http/HttpServer"
-import type * as HttpServerRequest from "effect/http/HttpServerRequest"
+import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as HttpServerResponse from "effect/http/HttpServerResponse"
 import * as HttpApiBuilder from "effect/http-api/HttpApiBuilder"
 import * as HttpApiClient from "effect/http-api/HttpApiClient"
@@ -352,6 +352,18 @@ const loose = (api: AnyApi, group: string, build: (handlers: LooseHandlers) => L
   // The endpoints of the group are those that `Api.make` has made of the same entries.
   HttpApiBuilder.group(api as never, group as never, build as never) as unknown as Layer.Layer<never>
 
+// The page to browse has its script in itself, and may ask this server alone.
+const seclusion = "default-src 'self' 'unsafe-inline' data: blob:; object-src 'none'; base-uri 'none'"
+
+const secluded = <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
+): Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ url }) =>
+    /^\/docs(?:[?#]|$)/.test(url)
+      ? Effect.map(app, HttpServerResponse.setHeader("content-security-policy", seclusion))
+      : app
+  )
+
 /**
  * Agents and flows as an application of effect, to be mounted in a larger one.
  *
@@ -405,7 +417,7 @@ const build = Effect.fnUntraced(function* <R, E>(
   const openapiPath = docs === false ? {} : { openapiPath: "/openapi.json" as const } // The literal that it wants.
   const routes = Layer.mergeAll(
     HttpApiBuilder.layer(api, openapiPath),
-    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs" }),
+    docs === false ? Layer.empty : HttpApiScalar.layer(api, { path: "/docs", scalar: { withDefaultFonts: false } }),
     options.metrics === false ? Layer.empty : Metrics.route(serving),
     options.routes ?? Layer.empty,
     SocketRoutes.routes({
@@ -431,7 +443,7 @@ const build = Effect.fnUntraced(function* <R, E>(
     bodyTime: millis(limits.bodyTime, "30 seconds"),
     open: new Set(["/health/live", "/health/ready", ...(docs === "public" ? ["/docs", "/openapi.json"] : [])]),
     state
-  })(router)
+  })(docs === false ? router : secluded(router))
   const idle: Effect.Effect<void> = Effect.suspend(() =>
     state.active.size === 0 ? Effect.void : Effect.andThen(Effect.sleep(5), idle)
   )

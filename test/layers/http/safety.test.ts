@@ -284,6 +284,11 @@ describe("the document", () => {
       const page = yield* server.get("/docs")
       assert.include(page.headers.get("content-type") ?? "", "text/html")
       assert.notMatch(page.text.slice(0, 2000), /src="https?:/)
+      // Its own fonts would come from elsewhere, and so might what a later release of the page asks for.
+      assert.match(page.text, /"withDefaultFonts": ?false/)
+      const policy = page.headers.get("content-security-policy") ?? ""
+      assert.match(policy, /^default-src 'self'/)
+      assert.notMatch(policy, /https?:|\*/)
     })
   )
 })
