@@ -10,7 +10,7 @@ import * as Stream from "effect/Stream"
 import { ApprovalGate } from "../../services/Action.ts"
 import type { Prompt } from "../../services/Ai.ts"
 import type { Json } from "../../services/Json.ts"
-import type { RunEnvelope } from "../../services/Run.ts"
+import type { RunConflict, RunEnvelope } from "../../services/Run.ts"
 import * as Agent from "../../src/agent/Agent.ts"
 import { freshId } from "../../src/agent/Conversation.ts"
 import type { InstantEvent } from "../../src/parse/InstantEvent.ts"
@@ -107,6 +107,16 @@ const jobOf = ({ agent, name, output, prepare }: ServedAgent, asked: Asked, clie
 export const endFrame = (run: Runs.AnyRun): Effect.Effect<string> =>
   Effect.map(run.status, (status) => frame(JSON.stringify({ status }), { event: "end" }))
 
+// Which of the two ids of a start is taken: that of the run, or the idempotency key.
+const taken = ({ run }: RunConflict, id: string, key: string | undefined): Problem.Refused =>
+  key === undefined || run === id
+    ? Problem.refuse(409, "RunConflict", `There is a run "${run}" already. Name another one in \`run\`, or none.`)
+    : Problem.refuse(
+        409,
+        "RunConflict",
+        `The Idempotency-Key "${key}" has started the run "${run}" with another input or session. Send that again, or use a new key for another question.`
+      )
+
 const ringSize = 64
 
 // The last events of a run as JSON: readers of one run are told an event at the same time, and it is made once for all.
@@ -162,7 +172,7 @@ export class AgentRuns {
           : Effect.provideService(job, ApprovalGate, (request) =>
               this.approving.wait(request, { run: id, agent: agent.name, asks: "watchers" })
             )
-      const run = yield* this.serving.registry.launch(gated, {
+      const launched = this.serving.registry.launch(gated, {
         name: agent.name,
         input: asked.session === undefined ? asked.input : { input: asked.input, session: asked.session },
         id,
@@ -170,7 +180,7 @@ export class AgentRuns {
         // Keys of one client mean nothing to another.
         requestId: asked.requestId === undefined ? undefined : JSON.stringify([client, agent.name, asked.requestId])
       })
-      return run
+      return yield* Effect.mapError(launched, (conflict) => taken(conflict, id, asked.requestId))
     })
   }
 

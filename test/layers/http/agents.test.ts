@@ -118,7 +118,12 @@ describe("asking an agent", () => {
       assert.strictEqual(first.headers.get("x-run-id"), again.headers.get("x-run-id"))
       const other = yield* server.post("/agents/plain/run", "y", key)
       assert.strictEqual(other.status, 409)
-      assert.include(other.text, "RunConflict")
+      const { detail, tag } = other.json as { readonly tag: string; readonly detail: string } // A Problem.
+      assert.strictEqual(tag, "RunConflict")
+      assert.match(detail, /^The Idempotency-Key "k1" has started the run "[\w-]+" with another input or session\. /)
+      const named = yield* server.post(`/agents/plain/run?run=${first.headers.get("x-run-id")}`, "y")
+      assert.strictEqual(named.status, 409)
+      assert.match(named.text, /There is a run .* already\. Name another one in `run`, or none\./)
     })
   )
 
