@@ -19,7 +19,7 @@ import type { Approving } from "./Approving.ts"
 import type { Translator } from "./Chats.ts"
 import * as Problem from "./Problem.ts"
 import { Client, type Serving } from "./Serving.ts"
-import { frame, type Source } from "./Streams.ts"
+import { closing, closingFrame, frame, type Source } from "./Streams.ts"
 
 type AnyAgent = Agent.Agent<unknown, unknown, unknown>
 
@@ -226,6 +226,7 @@ export class AgentRuns {
       events: run.events({ after: Math.max(0, options.after) }),
       encode: this.encoder(run),
       end: endFrame(run),
+      closing: closingFrame(closing.run),
       headers: { "x-run-id": run.id }
     })
   }

@@ -19,7 +19,7 @@ import type { AgentRuns } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
 import * as Problem from "./Problem.ts"
 import { after, answered, Client, served, type Serving } from "./Serving.ts"
-import { frame } from "./Streams.ts"
+import { closing, closingFrame, frame } from "./Streams.ts"
 
 const host = served(ExecutionHost, "ExecutionHost")
 const keeper = served(ExecutionKeeper, "ExecutionKeeper")
@@ -151,7 +151,9 @@ export const executions = (serving: Serving, flows: Api.Flows) =>
             // Before the response begins, so that one that there is not is a 404.
             yield* get(params.id)
             return yield* serving.streams.respond(yield* Client, {
+            const known = yield* Effect.serviceOption(ExecutionKeeper)
               events: watch(params.id, from + 1),
+              closing: closingFrame(Option.isSome(known) ? closing.journal : closing.memory),
               encode: (entry) => frame(JSON.stringify(entry), { id: entry.cursor }),
               end: Effect.map(
                 Effect.orElseSucceed(get(params.id), () => ({ status: "unknown" })),

@@ -6,9 +6,11 @@ import * as Effect from "effect/Effect"
 import * as HttpRouter from "effect/http/HttpRouter"
 import * as HttpServerRequest from "effect/http/HttpServerRequest"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { Decision } from "../../services/Action.ts"
 import * as Host from "../../services/ExecutionHost.ts"
+import { ExecutionKeeper } from "../../services/ExecutionKeeper.ts"
 import type { Json } from "../../services/Json.ts"
 import type * as Runs from "../../src/run/Runs.ts"
 import * as Codec from "../../src/triggerflow/engine/Codec.ts"
@@ -18,6 +20,12 @@ import * as Problem from "./Problem.ts"
 import { after, answered, Client, served, type Serving } from "./Serving.ts"
 import * as Sockets from "./Sockets.ts"
 
+import { closing } from "./Streams.ts"
+
+// Executions in a journal go on when the server is back.
+const closingOfExecution = Effect.map(Effect.serviceOption(ExecutionKeeper), (known) =>
+  Option.isSome(known) ? closing.journal : closing.memory
+)
 const host = served(Host.ExecutionHost, "ExecutionHost")
 
 const place = Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
@@ -125,6 +133,7 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
       return Sockets.serve<typeof AgentCommand.Type, Needs>(streams, settings, {
         command: AgentCommand,
         begin: () => Effect.void,
+        closing: closing.run,
         run: (connection, said) => {
           switch (said.type) {
             case "start":
@@ -185,6 +194,7 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     return yield* Sockets.serve<typeof RunCommand.Type, Needs>(streams, settings, {
       command: RunCommand,
       begin: (connection) => follow(connection, run, { after: where, disconnect: "detach", once: true }),
+      closing: closing.run,
       run: (_connection, said) =>
         said.type === "approve"
           ? { later: false, reply: approve(run, said) }
@@ -251,6 +261,7 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     return yield* Sockets.serve<typeof ExecutionCommand.Type, Needs>(streams, settings, {
       command: ExecutionCommand,
       begin: (connection) => tell(executions, connection, id, where, true),
+      closing: yield* closingOfExecution,
       run: (_connection, said) => say(executions, id, said)
     })
   })
@@ -271,6 +282,7 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
       return yield* Sockets.serve<typeof FlowCommand.Type, Needs>(streams, settings, {
         command: FlowCommand,
         begin: () => Effect.void,
+        closing: yield* closingOfExecution,
         run: (connection, said) => {
           if (said.type === "start") {
             const { input, type: _type, ...options } = said

@@ -82,13 +82,6 @@ export const message = (
   (about.ref === undefined ? "" : `"ref":${JSON.stringify(about.ref)},`) +
   `"data":${data}}`
 
-const closing = message(
-  JSON.stringify({ reason: "the server is closing; resume behind the last id when it is back" }),
-  {
-    event: "closing"
-  }
-)
-
 /**
  * What is followed on a socket.
  *
@@ -124,6 +117,8 @@ export interface Connection {
  */
 export interface Endpoint<C, R> {
   readonly command: Schema.Codec<C, unknown>
+  /** What its peer is told where the server closes. */
+  readonly closing: string
   /** What is followed from the beginning. */
   readonly begin: (connection: Connection) => Effect.Effect<void, unknown, R | Scope.Scope>
   /** Does what was said. What it gives is the reply; `later`: it may take long, and others must not wait for it. */
@@ -163,10 +158,10 @@ const drained = (net: NetSocket): Effect.Effect<void> =>
   })
 
 // Frames of this form may stand between any two others: what writes here sends each of its own as one whole.
-const kindOf = (net: NetSocket): Kind => {
+const kindOf = (net: NetSocket, closing: string): Kind => {
   let heard = -1
   return {
-    closing,
+    closing: message(JSON.stringify({ reason: closing }), { event: "closing" }),
     keep: (reader, now) => {
       if (net.bytesRead === heard) {
         net.destroy()
@@ -218,7 +213,7 @@ export const serve = <C, R>(
       return yield* Problem.refuse(400, "InvalidRequest", `Offer the subprotocol \`${subprotocol}\` first, or none.`)
     const net = source.socket
     const requestId = yield* Problem.RequestId
-    const reader = yield* streams.admit(yield* Client, kindOf(net))
+    const reader = yield* streams.admit(yield* Client, kindOf(net, endpoint.closing))
     const upgraded = yield* request.upgrade
     const socket = yield* upgraded.reader
     const writer = yield* upgraded.writer

@@ -59,10 +59,17 @@ export const frame = (data: string, about: { readonly id?: string | number; read
   (about.event === undefined ? "" : `event: ${about.event}\n`) +
   `data: ${data}\n\n`
 
-const defaultClosing = frame(
-  JSON.stringify({ reason: "the server is closing; resume with Last-Event-ID when it is back" }),
-  { event: "closing" }
-)
+/** What readers are told where the server closes: by what becomes of that which they read. @category constants */
+export const closing = {
+  run: "the server is closing; runs are in memory and end with the program, so ask again when it is back",
+  journal:
+    "the server is closing; the execution is in a journal: resume behind the last id (Last-Event-ID, on a socket ?after=) when it is back",
+  memory: "the server is closing; executions are in memory and end with the program, so start it again when it is back",
+  other: "the server is closing; try again when it is back"
+} as const // Each its own.
+
+/** The last event of a stream where the server closes. @category conversions */
+export const closingFrame = (reason: string): string => frame(JSON.stringify({ reason }), { event: "closing" })
 
 /** Whom nobody knows: any number of clients, which are not counted as one. @category models */
 export const unknownClient = "unknown"
@@ -266,8 +273,8 @@ export class Streams {
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, Problem.Refused, R | Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const requestId = yield* Problem.RequestId
-      const closing = source.closing ?? defaultClosing
-      const reader = yield* this.admit(client, { closing, keep: comment, drop: stopFibers })
+      const last = source.closing ?? closingFrame(closing.other)
+      const reader = yield* this.admit(client, { closing: last, keep: comment, drop: stopFibers })
       const { encode } = source
       const fail = source.failed ?? ((problem) => frame(Problem.toJson(problem), { event: "problem" }))
       const pump = source.events.pipe(

@@ -306,8 +306,9 @@ describe("a server that closes", () => {
       yield* until(() => Effect.map(Effect.provide(ScriptedModel.openStreams, server.context), (open) => open === 2))
       yield* server.stop
       assert.strictEqual((yield* Fiber.join(request)).json, "slow but whole")
-      const { event } = parse((yield* Fiber.join(stream)).text).at(-1) ?? {}
+      const { data, event } = parse((yield* Fiber.join(stream)).text).at(-1) ?? {}
       assert.strictEqual(event, "closing")
+      assert.match(JSON.stringify(data), /runs are in memory and end with the program/)
       assert.strictEqual(yield* Effect.provide(ScriptedModel.openStreams, server.context), 0)
     })
   )

@@ -584,6 +584,7 @@ describe("peers of all kinds", () => {
       const stopping = yield* Effect.forkChild(server.stop, { startImmediately: true })
       yield* until(() => one.closed !== undefined)
       assert.deepStrictEqual([one.of("closing").length, one.closed?.code], [1, 1001])
+      assert.match(JSON.stringify(one.of("closing")[0]?.data), /runs are in memory and end with the program/)
       yield* Fiber.join(stopping)
       assert.strictEqual(yield* Effect.provide(ScriptedModel.openStreams, server.context), 0)
     })
