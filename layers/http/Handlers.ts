@@ -18,6 +18,7 @@ import type { RunStatus } from "../../services/Run.ts"
 import type { AgentRuns } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
 import * as Problem from "./Problem.ts"
+import { refusals } from "./Refusals.ts"
 import { after, answered, Client, served, type Serving } from "./Serving.ts"
 import { closing, closingFrame, frame } from "./Streams.ts"
 
@@ -150,10 +151,10 @@ export const executions = (serving: Serving, flows: Api.Flows) =>
             const { get, watch } = yield* host
             // Before the response begins, so that one that there is not is a 404.
             yield* get(params.id)
-            return yield* serving.streams.respond(yield* Client, {
             const known = yield* Effect.serviceOption(ExecutionKeeper)
-              events: watch(params.id, from + 1),
+            return yield* serving.streams.respond(yield* Client, {
               closing: closingFrame(Option.isSome(known) ? closing.journal : closing.memory),
+              events: watch(params.id, from + 1),
               encode: (entry) => frame(JSON.stringify(entry), { id: entry.cursor }),
               end: Effect.map(
                 Effect.orElseSucceed(get(params.id), () => ({ status: "unknown" })),
@@ -163,7 +164,7 @@ export const executions = (serving: Serving, flows: Api.Flows) =>
           })
         )
       )
-      .handle("snapshot", ({ params }) => answered(Effect.flatMap(host, ({ save }) => save(params.id))))
+      .handle("snapshot", ({ params }) => answered(Effect.flatMap(host, ({ save }) => refusals(save(params.id)))))
       .handle("graph", ({ params }) =>
         answered(
           Effect.gen(function* () {
@@ -187,28 +188,30 @@ export const executions = (serving: Serving, flows: Api.Flows) =>
         answered(
           Effect.flatMap(host, ({ signal }) =>
             Effect.map(
-              signal(params.id, params.signal, payload, {
-                wait: wait === true,
-                ...(requestId === undefined ? {} : { requestId })
-              }),
+              refusals(
+                signal(params.id, params.signal, payload, {
+                  wait: wait === true,
+                  ...(requestId === undefined ? {} : { requestId })
+                })
+              ),
               (replies) => ({ replies })
             )
           )
         )
       )
       .handle("answer", ({ params, payload: { value, ...options } }) =>
-        answered(Effect.flatMap(host, ({ answer }) => answer(params.id, params.question, value, options)))
+        answered(Effect.flatMap(host, ({ answer }) => refusals(answer(params.id, params.question, value, options))))
       )
       .handle("intervene", ({ params, payload: { payload, ...options } }) =>
         answered(
           Effect.flatMap(host, ({ intervene }) =>
-            Effect.map(intervene(params.id, payload, options), (intervention) => ({ intervention }))
+            Effect.map(refusals(intervene(params.id, payload, options)), (intervention) => ({ intervention }))
           )
         )
       )
       .handle("seal", ({ params }) => answered(Effect.flatMap(host, ({ seal }) => seal(params.id))))
       .handle("close", ({ params, payload }) =>
-        answered(Effect.flatMap(host, ({ close }) => close(params.id, payload)))
+        answered(Effect.flatMap(host, ({ close }) => refusals(close(params.id, payload))))
       )
       .handle("cancel", ({ params, payload }) =>
         answered(Effect.flatMap(host, ({ cancel }) => cancel(params.id, payload.reason)))

@@ -17,15 +17,16 @@ import * as Codec from "../../src/triggerflow/engine/Codec.ts"
 import type { AgentRuns, ServedAgent } from "./AgentRuns.ts"
 import * as Api from "./Api.ts"
 import * as Problem from "./Problem.ts"
+import { refusals } from "./Refusals.ts"
 import { after, answered, Client, served, type Serving } from "./Serving.ts"
 import * as Sockets from "./Sockets.ts"
-
 import { closing } from "./Streams.ts"
 
 // Executions in a journal go on when the server is back.
 const closingOfExecution = Effect.map(Effect.serviceOption(ExecutionKeeper), (known) =>
   Option.isSome(known) ? closing.journal : closing.memory
 )
+
 const host = served(Host.ExecutionHost, "ExecutionHost")
 
 const place = Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)))
@@ -132,8 +133,8 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
       let current: Runs.AnyRun | undefined
       return Sockets.serve<typeof AgentCommand.Type, Needs>(streams, settings, {
         command: AgentCommand,
-        begin: () => Effect.void,
         closing: closing.run,
+        begin: () => Effect.void,
         run: (connection, said) => {
           switch (said.type) {
             case "start":
@@ -193,8 +194,8 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     const run = yield* registry.get(yield* idOf)
     return yield* Sockets.serve<typeof RunCommand.Type, Needs>(streams, settings, {
       command: RunCommand,
-      begin: (connection) => follow(connection, run, { after: where, disconnect: "detach", once: true }),
       closing: closing.run,
+      begin: (connection) => follow(connection, run, { after: where, disconnect: "detach", once: true }),
       run: (_connection, said) =>
         said.type === "approve"
           ? { later: false, reply: approve(run, said) }
@@ -231,22 +232,22 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
         const wait = said.wait === true
         const options = { wait, ...(said.requestId === undefined ? {} : { requestId: said.requestId }) }
         const reply = executions.signal(id, said.signal, said.payload, options)
-        return { later: wait, reply: Effect.map(reply, (replies) => ({ replies })) }
+        return { later: wait, reply: Effect.map(refusals(reply), (replies) => ({ replies })) }
       }
       case "answer": {
         const { question, type: _type, value, ...options } = said
-        return { later: false, reply: executions.answer(id, question, value, options) }
+        return { later: false, reply: refusals(executions.answer(id, question, value, options)) }
       }
       case "intervene": {
         const { payload, type: _type, ...options } = said
         const reply = executions.intervene(id, payload, options)
-        return { later: false, reply: Effect.map(reply, (intervention) => ({ intervention })) }
+        return { later: false, reply: Effect.map(refusals(reply), (intervention) => ({ intervention })) }
       }
       case "seal":
         return { later: false, reply: executions.seal(id) }
       case "close": {
         const { type: _type, ...options } = said
-        return { later: true, reply: executions.close(id, options) }
+        return { later: true, reply: refusals(executions.close(id, options)) }
       }
       case "cancel":
         return { later: true, reply: executions.cancel(id, said.reason) }
@@ -260,8 +261,8 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
     yield* executions.get(id)
     return yield* Sockets.serve<typeof ExecutionCommand.Type, Needs>(streams, settings, {
       command: ExecutionCommand,
-      begin: (connection) => tell(executions, connection, id, where, true),
       closing: yield* closingOfExecution,
+      begin: (connection) => tell(executions, connection, id, where, true),
       run: (_connection, said) => say(executions, id, said)
     })
   })
@@ -281,8 +282,8 @@ export const routes = ({ agentRuns, agents, flows, serving, settings }: Options)
         )
       return yield* Sockets.serve<typeof FlowCommand.Type, Needs>(streams, settings, {
         command: FlowCommand,
-        begin: () => Effect.void,
         closing: yield* closingOfExecution,
+        begin: () => Effect.void,
         run: (connection, said) => {
           if (said.type === "start") {
             const { input, type: _type, ...options } = said

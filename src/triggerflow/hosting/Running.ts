@@ -72,6 +72,9 @@ export const refusedBy = (flow: string, id: string, reason: FlowError.Reason): H
 export const refused = ({ contract }: FlowData, id: string, reason: FlowError.Reason): Host.FlowFailed =>
   refusedBy(contract.name, id, reason)
 
+/** What is wrong with a signal whose name the contract does not have. @category constants */
+export const noSuchSignal = "the contract has no such signal"
+
 /** The id of a question of a sub-flow has the id of the sub-flow before it. */
 const idOf = (path: ReadonlyArray<string>, id: string): string => {
   const inner = path.at(-1)
@@ -189,7 +192,7 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
   const signal: Host.RunningExecution["signal"] = (name, json, wait, request) =>
     Effect.suspend(() => {
       const codecs = plan.codecs.signals.get(name)
-      if (codecs === undefined) return violation(`signal ${name}`, "the contract has no such signal")
+      if (codecs === undefined) return violation(`signal ${name}`, noSuchSignal)
       const payload = codecs.payload.decode(json)
       if (Result.isFailure(payload)) return violation(`signal ${name}`, payload.failure)
       const sent = engine.request<unknown>((ticket) => ({
@@ -216,10 +219,18 @@ export const running = (engine: Engine, writing: Writing | undefined): Host.Runn
     Effect.suspend(() => {
       const place = Outside.locate(engine, question) ?? { engine, id: question }
       const { machine, plan } = place.engine
-      const named = options.interrupt ?? machine.interrupts?.get(place.id)?.interrupt ?? place.id.split("#")[0] ?? ""
+      // One that was answered before is known by its id as well, so that the same answer again is told the same.
+      const asked = machine.interrupts?.get(place.id) ?? machine.answered?.get(place.id)
+      const named = options.interrupt ?? asked?.interrupt ?? place.id.split("#")[0] ?? ""
       const codec = plan.codecs.interrupts.get(named)?.resume
-      if (codec === undefined)
-        return Effect.fail(failed(engine.error(new FlowError.AnswerRejected({ id: question, why: "unknown" }))))
+      if (codec === undefined) {
+        const { ended } = engine.machine
+        const reason =
+          ended === undefined
+            ? new FlowError.AnswerRejected({ id: question, why: "unknown" })
+            : new FlowError.NotOpen({ lifecycle: "closed", what: `The answer to "${question}"`, status: ended })
+        return Effect.fail(failed(engine.error(reason)))
+      }
       const value = codec.decode(json)
       if (Result.isFailure(value)) return violation(`the answer to ${named}`, value.failure)
       // The digest is that of the value, however its JSON was written.

@@ -1,7 +1,7 @@
 // Executions over real sockets: started by typed inputs, watched and resumed, asked and answered, ended; and what those
 // who operate durable ones need.
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Schema, Stream } from "effect"
+import { Effect, Fiber, Layer, Schema, Stream } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { ExecutionHosts } from "effigent/layers/host"
 import { Http, Problem } from "effigent/layers/http"
@@ -92,7 +92,7 @@ describe("executions", () => {
       yield* until(() => Effect.map(view, ({ questions }) => questions.length === 1))
       const { questions } = yield* view
       const question = encodeURIComponent(questions[0]?.id ?? "")
-      assert.strictEqual((yield* server.post(`${path}/questions/${question}`, { value: "yes" })).status, 422)
+      assert.strictEqual((yield* server.post(`${path}/questions/${question}`, { value: "yes" })).status, 400)
       assert.strictEqual((yield* server.post(`${path}/questions/${question}`, { value: true })).status, 204)
       const whole = parse((yield* server.get(`${path}/events`)).text)
       const events = whole.map(({ data }) => (data as { event?: { _tag: string } }).event?._tag) // A WatchEntry.
@@ -127,9 +127,9 @@ describe("executions", () => {
         assert.deepInclude(json, { status: "waiting" })
         yield* server.post("/executions/s/cancel", {})
         const closed = yield* server.get("/executions/s/snapshot")
-        assert.deepStrictEqual([closed.status, /is closed/.test(closed.text)], [422, true])
+        assert.deepStrictEqual([closed.status, /is closed/.test(closed.text)], [409, true])
         // What comes too late is refused by the flow, and is no failure of the server.
-        assert.strictEqual((yield* server.post("/executions/s/signals/Ping", { payload: "1" })).status, 422)
+        assert.strictEqual((yield* server.post("/executions/s/signals/Ping", { payload: "1" })).status, 409)
         assert.strictEqual((yield* server.get("/executions/none/snapshot")).status, 404)
       }
     })
@@ -148,10 +148,10 @@ describe("executions", () => {
       yield* until(() => Effect.map(server.get("/executions/c"), ({ text }) => text.includes(`"status":"waiting"`)))
       const reply = yield* server.post("/executions/c/signals/Ping", { payload: "41", wait: true })
       assert.deepStrictEqual(reply.json, { replies: [42] })
-      assert.strictEqual((yield* server.post("/executions/c/signals/Nope", { payload: 1 })).status, 422)
+      assert.strictEqual((yield* server.post("/executions/c/signals/Nope", { payload: 1 })).status, 404)
       const said = yield* server.post("/executions/c/interventions", { payload: "careful", author: "Ada" })
       assert.match(said.text, /"intervention":"/)
-      assert.strictEqual((yield* server.post("/executions/c/close", {})).status, 422)
+      assert.strictEqual((yield* server.post("/executions/c/close", {})).status, 409)
       const closed = yield* server.post("/executions/c/close", { pending: "cancel" })
       assert.deepInclude(closed.json, { lifecycle: "closed" })
       yield* begin("d")
@@ -193,6 +193,64 @@ describe("executions", () => {
       assert.deepStrictEqual(tag(yield* server.get("/dead-letters")), [501, "NotServed"])
       assert.deepStrictEqual(tag(yield* server.get("/flows/none/graph")), [404, "NoGraph"])
     })
+  )
+
+  it.live(
+    "SV-01 what does not fit an execution is told so: 404 what there is not, 400 what is wrong, 409 what is late",
+    () =>
+      Effect.gen(function* () {
+        for (const host of [inProcess, durable]) {
+          const server = yield* start(Http.layer(definition), host)
+          const client = yield* Http.client(definition, { baseUrl: server.base })
+          const open = { autoClose: false as const } // The literal that the settings want.
+          yield* client.flows.agree({ payload: { input: "D-1", id: "x", settings: open } })
+          yield* until(() => Effect.map(server.get("/executions/x"), ({ text }) => text.includes(`"id":"sure"`)))
+          const tell = (path: string, body: unknown) =>
+            Effect.map(server.post(`/executions/x/${path}`, body), ({ json, status }) => {
+              const { detail, tag } = json as { readonly tag: string; readonly detail: string } // A Problem.
+              assert.notMatch(detail, /execution\.interrupts|pending: "/)
+              return [status, tag]
+            })
+          assert.deepStrictEqual(yield* tell("questions/nope", { value: true }), [404, "UnknownQuestion"])
+          assert.deepStrictEqual(yield* tell("questions/sure", { value: "yes" }), [400, "InvalidRequest"])
+          assert.deepStrictEqual(yield* tell("signals/Nope", { payload: 1 }), [404, "UnknownSignal"])
+          assert.deepStrictEqual(yield* tell("close", {}), [409, "PendingInterrupts"])
+          const answer = (question: string, value: boolean, requestId: string) =>
+            client.executions.answer({ params: { id: "x", question }, payload: { value, requestId } })
+          yield* answer("sure", true, "mail-1")
+          // The same again is taken for the first one, by the id of the question alone.
+          yield* answer("sure", true, "mail-1")
+          assert.deepStrictEqual(yield* tell("questions/sure", { value: true }), [409, "AnswerRejected"])
+          const other = yield* Effect.flip(answer("sure", false, "mail-1"))
+          assert.instanceOf(other, Problem)
+          assert.deepStrictEqual([other.status, other.tag], [409, "AnswerRejected"])
+          yield* server.post("/executions/x/close", {})
+          assert.deepStrictEqual(yield* tell("questions/nope", { value: true }), [409, "NotOpen"])
+          assert.deepStrictEqual(yield* tell("interventions", { payload: null }), [409, "NotOpen"])
+          assert.strictEqual((yield* server.get("/executions/x/snapshot")).status, 409)
+        }
+      }).pipe(Effect.provide(FetchHttpClient.layer))
+  )
+
+  it.live(
+    "a server that closes says what becomes of an execution: one in a journal is read on, one in memory is gone",
+    () =>
+      Effect.gen(function* () {
+        const told: Array<string> = []
+        for (const host of [inProcess, durable]) {
+          const server = yield* start(Http.layer(definition, { deadline: "3 seconds" }), host)
+          yield* server.post("/flows/agree/executions", { input: "E-1", id: "x", settings })
+          yield* until(() => Effect.map(server.get("/executions/x"), ({ text }) => text.includes(`"id":"sure"`)))
+          const stream = yield* Effect.forkChild(server.get("/executions/x/events"), { startImmediately: true })
+          yield* until(() => Effect.map(server.get("/health/ready"), ({ text }) => text.includes(`"streams":1`)))
+          yield* server.stop
+          const last = parse((yield* Fiber.join(stream)).text).at(-1)
+          assert.strictEqual(last?.event, "closing")
+          told.push(JSON.stringify(last?.data))
+        }
+        assert.match(told[0] ?? "", /end with the program/)
+        assert.match(told[1] ?? "", /in a journal: resume .*Last-Event-ID/)
+      })
   )
 
   it.live("durable ones: history, a graph with live status, a fork, dead letters, the keeper's health", () =>

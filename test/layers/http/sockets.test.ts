@@ -367,7 +367,7 @@ describe("the socket of a flow", () => {
       one.say({ type: "answer", ref: "no", question: asked?.id, value: "yes" })
       one.say({ type: "answer", ref: "yes", question: asked?.id, value: true })
       yield* until(() => one.of("end").length === 1)
-      assert.deepInclude(one.heard.find(({ ref }) => ref === "no")?.data, { status: 422, tag: "FlowFailed" })
+      assert.deepInclude(one.heard.find(({ ref }) => ref === "no")?.data, { status: 400, tag: "InvalidRequest" })
       assert.strictEqual((yield* server.get("/flows/refund/executions/a%2F1/result")).json, "A true")
 
       const again = yield* wire(server, "/executions/a%2F1/socket?after=0")
