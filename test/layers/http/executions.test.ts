@@ -7,6 +7,9 @@ import { ExecutionHosts } from "effigent/layers/host"
 import { Http, Problem } from "effigent/layers/http"
 import { JournalStores } from "effigent/layers/store"
 import { Chain, Interrupt, Signal, TriggerFlow } from "effigent/triggerflow"
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
+import { promisify } from "node:util"
 import { parse, start, until } from "./support.ts"
 
 const Ask = Interrupt.make("Ask", { payload: Schema.String, resume: Schema.Boolean })
@@ -158,6 +161,21 @@ describe("executions", () => {
       assert.strictEqual((yield* server.call("/executions/d/seal", { method: "POST" })).status, 204)
       const cancelled = yield* server.post("/executions/d/cancel", { reason: "enough" })
       assert.deepInclude(cancelled.json, { status: "cancelled" })
+    })
+  )
+
+  it.live("the requests by curl that docs/http.md shows give what it says", () =>
+    Effect.gen(function* () {
+      const page = readFileSync(new URL("../../../docs/http.md", import.meta.url), "utf8")
+      const block = /## Bodies[^]*?```sh\n([^]*?)```/.exec(page)?.[1] ?? ""
+      const server = yield* start(Http.layer(definition), durable)
+      const steps = [...block.matchAll(/^(curl [^]*?)\n# (.*)$/gm)]
+      assert.lengthOf(steps, 4)
+      for (const [, command = "", said = ""] of steps) {
+        const here = command.replaceAll("http://127.0.0.1:3000", server.base)
+        const { stdout } = yield* Effect.promise(() => promisify(execFile)("bash", ["-c", here]))
+        assert.strictEqual(stdout, said)
+      }
     })
   )
 
