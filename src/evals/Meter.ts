@@ -5,32 +5,15 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { RunEvent, RunUsage } from "../../services/Run.ts"
+import type { RunEvent } from "../../services/Run.ts"
 import type * as Metrics from "../run/Metrics.ts"
+import { addUsage, type UsageSums } from "../run/UsageSums.ts"
 import * as Watching from "../request/Watching.ts"
 import type { Call, Used } from "./Report.ts"
 
-const counts = [
-  "inputTokens",
-  "cachedInputTokens",
-  "cacheWriteInputTokens",
-  "outputTokens",
-  "reasoningTokens"
-] as const satisfies ReadonlyArray<keyof RunUsage>
-
-type Sums = { -readonly [K in keyof RunUsage]: RunUsage[K] }
-
-/** Adds tokens to others. @category measuring */
-export const addUsage = (sums: Sums, more: RunUsage): void => {
-  for (const key of counts) {
-    const count = more[key]
-    if (count !== undefined) sums[key] = (sums[key] ?? 0) + count
-  }
-}
-
 /** What several pieces of work used together. @category measuring */
 export const total = (all: Iterable<Used>): Used => {
-  const usage: Sums = {}
+  const usage: UsageSums = {}
   let requests = 0
   let cost: number | undefined
   for (const used of all) {
@@ -52,7 +35,7 @@ export const tokensOf = ({ usage }: Used): number => (usage.inputTokens ?? 0) + 
 export class Meter {
   private readonly clock: Clock.Clock
   private readonly price: Metrics.Cost | undefined
-  private readonly usage: Sums = {}
+  private readonly usage: UsageSums = {}
   private requests = 0
   private cost = 0
   private sentAt: number | undefined

@@ -1,5 +1,6 @@
 /** What runs have used and how long they took, by the role of their models and by action, out of a snapshot. */
 import type { RunSnapshot, RunState, RunUsage } from "../../services/Run.ts"
+import { addUsage, type UsageSums } from "./UsageSums.ts"
 
 /**
  * What some requests used.
@@ -56,7 +57,7 @@ export type Cost = (usage: RunUsage, model: string | undefined, role: string) =>
 
 interface Sum {
   requests: number
-  readonly usage: { -readonly [K in keyof RunUsage]: RunUsage[K] }
+  readonly usage: UsageSums
   cost: number
   sentAt: number
   firstAt: number
@@ -65,22 +66,11 @@ interface Sum {
 
 const empty = (): Sum => ({ requests: 0, usage: {}, cost: 0, sentAt: Infinity, firstAt: Infinity, duration: 0 })
 
-const counts = [
-  "inputTokens",
-  "cachedInputTokens",
-  "cacheWriteInputTokens",
-  "outputTokens",
-  "reasoningTokens"
-] as const satisfies ReadonlyArray<keyof RunUsage>
-
 const add = (sum: Sum, { answered, at, model }: RunState["requests"][number], role: string, cost?: Cost): void => {
   sum.requests++
   sum.sentAt = Math.min(sum.sentAt, at)
   if (answered === undefined) return
-  for (const key of counts) {
-    const more = answered.usage[key]
-    if (more !== undefined) sum.usage[key] = (sum.usage[key] ?? 0) + more
-  }
+  addUsage(sum.usage, answered.usage)
   sum.duration += answered.duration
   if (answered.timeToFirstToken !== undefined) sum.firstAt = Math.min(sum.firstAt, at + answered.timeToFirstToken)
   if (cost !== undefined) sum.cost += cost(answered.usage, answered.model ?? model, role)

@@ -3,6 +3,7 @@
  * that capturing costs what it has to and no more.
  */
 import type { RunUsage } from "../../../services/Run.ts"
+import { addUsage, type UsageSums } from "../../../src/run/UsageSums.ts"
 import type { Json } from "../../../services/Json.ts"
 import type * as Api from "./Api.ts"
 
@@ -105,7 +106,7 @@ export class Trace {
   errors = 0
   dropped = 0
   size = 0
-  usage: { -readonly [K in keyof RunUsage]: RunUsage[K] } | undefined
+  usage: UsageSums | undefined
   cost: number | undefined
   /** A request was answered of which nobody knows what it cost. */
   isCostOpen = false
@@ -134,14 +135,6 @@ const present = <T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], u
   // What is left has no undefined in it; keys that are gone are optional in every row that is made of it.
   return known as { [K in keyof T]: Exclude<T[K], undefined> }
 }
-
-const counts = [
-  "inputTokens",
-  "cachedInputTokens",
-  "cacheWriteInputTokens",
-  "outputTokens",
-  "reasoningTokens"
-] as const satisfies ReadonlyArray<keyof RunUsage>
 
 /** A trace as a row of a list. @category conversions */
 export const traceRow = (trace: Trace): Api.TraceRow => {
@@ -318,11 +311,7 @@ export class Traces {
   /** What a request has used. It counts for its trace. */
   used(span: Span, usage: RunUsage, cost: number | undefined, timeToFirstToken: number | undefined): void {
     const { trace } = span
-    const sum = (trace.usage ??= {})
-    for (const key of counts) {
-      const more = usage[key]
-      if (more !== undefined) sum[key] = (sum[key] ?? 0) + more
-    }
+    addUsage((trace.usage ??= {}), usage)
     span.usage = usage
     span.timeToFirstToken = timeToFirstToken
     if (timeToFirstToken !== undefined) trace.timeToFirstToken ??= span.at + timeToFirstToken - trace.root.at
