@@ -6,6 +6,7 @@ import type { ActionCall, ActionRecord } from "../../../../../services/Action.ts
 import type { RunEnvelope, RunEvent, RunState } from "../../../../../services/Run.ts"
 import { View } from "../../../../../src/run/View.ts"
 import type { Waiting } from "../../Api.ts"
+import { FrameStore } from "../data/FrameStore.ts"
 import { GrowingText } from "../data/GrowingText.ts"
 import { Fields } from "./Fields.ts"
 
@@ -31,7 +32,7 @@ export interface Correction {
   readonly reason: string
 }
 
-export class RunStore {
+export class RunStore extends FrameStore {
   readonly run: string
   readonly text = new GrowingText()
   readonly reasoning = new GrowingText()
@@ -43,26 +44,16 @@ export class RunStore {
   /** Whether all of it has been read. */
   isOver = false
   private readonly view: View
-  private readonly listeners = new Set<() => void>()
-  private source: EventSource | undefined
-  private frame: number | undefined
-  private version = 0
   private attempt = 0
   // The run that speaks: where the server asks the agent in a run of its own, that is the first one inside.
   private voice: string
 
   constructor(run: string) {
+    super()
     this.run = run
     this.voice = run
     this.view = new View(run)
   }
-
-  readonly subscribe = (changed: () => void): (() => void) => {
-    this.listeners.add(changed)
-    return () => this.listeners.delete(changed)
-  }
-
-  readonly read = (): number => this.version
 
   /** Where the outermost run stands. */
   get state(): RunState | undefined {
@@ -109,21 +100,6 @@ export class RunStore {
       if (this.trouble === undefined) return
       this.trouble = undefined
       this.soon()
-    })
-  }
-
-  close(): void {
-    this.source?.close()
-    this.source = undefined
-    if (this.frame !== undefined) cancelAnimationFrame(this.frame)
-    this.frame = undefined
-  }
-
-  private soon(): void {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined
-      this.version++
-      for (const changed of this.listeners) changed()
     })
   }
 

@@ -1,10 +1,11 @@
 /** An execution as it is told live: where it stands, its steps, its runtime stream; drawn at most once per frame. */
 import type { Standing, Steps, StepState } from "../../Api.ts"
 import type { WatchEntry } from "../../../../../services/ExecutionHost.ts"
+import { FrameStore } from "../data/FrameStore.ts"
 
 type Entry = typeof WatchEntry.Type
 
-export class ExecutionStore {
+export class ExecutionStore extends FrameStore {
   readonly id: string
   standing: Standing | undefined
   /** By the key of the node in the graph. */
@@ -14,21 +15,11 @@ export class ExecutionStore {
   isOver = false
   /** Grows with everything that is told; what is shown elsewhere is read anew by it. */
   turn = 0
-  private readonly listeners = new Set<() => void>()
-  private source: EventSource | undefined
-  private frame: number | undefined
-  private version = 0
 
   constructor(id: string) {
+    super()
     this.id = id
   }
-
-  readonly subscribe = (changed: () => void): (() => void) => {
-    this.listeners.add(changed)
-    return () => this.listeners.delete(changed)
-  }
-
-  readonly read = (): number => this.version
 
   open(): void {
     const source = new EventSource(`/studio/executions/${encodeURIComponent(this.id)}/events`)
@@ -71,21 +62,6 @@ export class ExecutionStore {
     source.addEventListener("problem", () => finish("The server cannot tell this execution live. Reload this page."))
     source.addEventListener("error", () => {
       if (source.readyState === EventSource.CLOSED) finish("This execution cannot be followed live.")
-    })
-  }
-
-  close(): void {
-    this.source?.close()
-    this.source = undefined
-    if (this.frame !== undefined) cancelAnimationFrame(this.frame)
-    this.frame = undefined
-  }
-
-  private soon(): void {
-    this.frame ??= requestAnimationFrame(() => {
-      this.frame = undefined
-      this.version++
-      for (const changed of this.listeners) changed()
     })
   }
 }
