@@ -8,10 +8,10 @@ import { useListing } from "../data/Listing.ts"
 import { useNews } from "../data/News.ts"
 import { useSettled } from "../data/useLoaded.ts"
 import { SearchField, Select } from "../ui/Controls.tsx"
+import { ListView } from "../ui/ListView.tsx"
 import { PageHead } from "../ui/Page.tsx"
-import { Empty, Failed, Loading } from "../ui/States.tsx"
 import { Status } from "../ui/Status.tsx"
-import { type Column, VirtualGrid } from "../ui/VirtualGrid.tsx"
+import type { Column } from "../ui/VirtualGrid.tsx"
 
 const statuses = ["created", "running", "waiting", "completed", "failed", "cancelled"]
 const all = "all"
@@ -120,25 +120,20 @@ export const ExecutionsPage = ({ project }: { readonly project: Project }) => {
           value={flow}
         />
       </div>
-      {list.error !== undefined ? (
-        <Failed again={list.refresh} message={list.error} what="The executions" />
-      ) : !list.isLoaded ? (
-        <Loading what="executions" />
-      ) : list.items.length === 0 ? (
-        <Empty title={isFiltered ? "No execution is like this" : "Nothing was started yet"}>
-          {isFiltered ? "Change the filter above." : "Open a flow and start it, or start one by effigent flow start."}
-        </Empty>
-      ) : (
-        <VirtualGrid
-          className="fills"
-          columns={columns}
-          count={list.items.length}
-          label="Executions"
-          onOpen={(one) => go(href(["executions", one.id]))}
-          onSight={list.onSight}
-          row={(index) => list.items[index]}
-        />
-      )}
+      <ListView
+        columns={columns}
+        empty={
+          isFiltered
+            ? { title: "No execution is like this", hint: "Change the filter above." }
+            : {
+                title: "Nothing was started yet",
+                hint: "Open a flow and start it, or start one by effigent flow start."
+              }
+        }
+        list={list}
+        onOpen={(one) => go(href(["executions", one.id]))}
+        what="executions"
+      />
     </>
   )
 }

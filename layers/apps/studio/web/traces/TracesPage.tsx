@@ -8,10 +8,10 @@ import { useListing } from "../data/Listing.ts"
 import { useNews } from "../data/News.ts"
 import { useSettled } from "../data/useLoaded.ts"
 import { Button, SearchField, Select } from "../ui/Controls.tsx"
+import { ListView } from "../ui/ListView.tsx"
 import { PageHead } from "../ui/Page.tsx"
-import { Empty, Failed, Loading } from "../ui/States.tsx"
 import { kindWord, Status } from "../ui/Status.tsx"
-import { type Column, VirtualGrid } from "../ui/VirtualGrid.tsx"
+import type { Column } from "../ui/VirtualGrid.tsx"
 
 const all = "all"
 
@@ -118,27 +118,20 @@ export const TracesPage = () => {
           value={kind}
         />
       </div>
-      {list.error !== undefined ? (
-        <Failed again={list.refresh} message={list.error} what="The traces" />
-      ) : !list.isLoaded ? (
-        <Loading what="traces" />
-      ) : list.items.length === 0 ? (
-        <Empty title={isFiltered ? "No trace is like this" : "Nothing was traced yet"}>
-          {isFiltered
-            ? "Change the filter above."
-            : "Ask an agent, or start a flow: what it does is traced while the studio is open."}
-        </Empty>
-      ) : (
-        <VirtualGrid
-          className="fills"
-          columns={columns}
-          count={list.items.length}
-          label="Traces"
-          onOpen={(one) => go(href(["traces", one.id]))}
-          onSight={list.onSight}
-          row={(index) => list.items[index]}
-        />
-      )}
+      <ListView
+        columns={columns}
+        empty={
+          isFiltered
+            ? { title: "No trace is like this", hint: "Change the filter above." }
+            : {
+                title: "Nothing was traced yet",
+                hint: "Ask an agent, or start a flow: what it does is traced while the studio is open."
+              }
+        }
+        list={list}
+        onOpen={(one) => go(href(["traces", one.id]))}
+        what="traces"
+      />
     </>
   )
 }
